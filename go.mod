@@ -1,0 +1,3 @@
+module github.com/keephold/keephold
+
+go 1.26
