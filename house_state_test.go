@@ -40,6 +40,9 @@ func collectVars(tr *tree, f *file, vars map[string]*ast.ValueSpec) (offences []
 		for _, s := range gen.Specs {
 			spec := s.(*ast.ValueSpec)
 			for i, name := range spec.Names {
+				if name.Name == "_" { // an assertion that a type implements an interface
+					continue
+				}
 				vars[name.Name] = spec
 				if isLock(spec.Type) || i < len(spec.Values) && isLock(compositeType(spec.Values[i])) {
 					offences = append(offences, fmt.Sprintf("%s: package variable %s is a lock or an atomic: it guards package state", tr.at(name), name.Name))
