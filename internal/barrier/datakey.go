@@ -21,7 +21,7 @@ import (
 // with the first byte and the context as additional data. The key's algorithm
 // is part of its plaintext, so that one key never serves two algorithms.
 type DataKey struct {
-	box    *box
+	box    box
 	family *family
 }
 
@@ -43,11 +43,13 @@ func (k *Keyring) NewDataKey(c Context) (*DataKey, []byte, error) {
 
 // OpenDataKey unwraps a data key at its place.
 func (k *Keyring) OpenDataKey(c Context, wrapped []byte) (*DataKey, error) {
-	plain, err := k.openTerm(make([]byte, 0, 1+KeySize), roleDataKey, &c, wrapped)
+	s := k.family.scratch.Get().(*scratch)
+	defer k.family.put(s)
+	defer clear(s.plain[:])
+	plain, err := k.openWith(s, s.plain[:0], roleDataKey, &c, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("data key: %w", err)
 	}
-	defer clear(plain)
 	return k.dataKey(plain)
 }
 
@@ -55,11 +57,11 @@ func (k *Keyring) dataKey(plain []byte) (*DataKey, error) {
 	if len(plain) != 1+KeySize || !Algorithm(plain[0]).valid() {
 		return nil, fmt.Errorf("data key of an unknown algorithm: %w", ErrUnopenable)
 	}
-	b, err := newBox(Algorithm(plain[0]), plain[1:])
-	if err != nil {
+	d := &DataKey{family: k.family}
+	if err := d.box.init(Algorithm(plain[0]), plain[1:]); err != nil {
 		return nil, fmt.Errorf("data key: %w", err)
 	}
-	return &DataKey{box: b, family: k.family}, nil
+	return d, nil
 }
 
 // Rewrap wraps a data key anew under the active term; changed is false, and
@@ -85,8 +87,9 @@ func (d *DataKey) AppendSeal(dst []byte, c Context, plaintext []byte) ([]byte, e
 	}
 	at := len(dst)
 	dst = append(dst, roleValue<<4|byte(d.box.alg))
-	s := d.family.get(dst[at:], &c)
+	s := d.family.scratch.Get().(*scratch)
 	defer d.family.put(s)
+	s.bind(dst[at:], &c)
 	return d.box.seal(dst, s, plaintext)
 }
 
@@ -103,7 +106,8 @@ func (d *DataKey) AppendOpen(dst []byte, c Context, sealed []byte) ([]byte, erro
 	if len(sealed) < valueHeader || sealed[0] != roleValue<<4|byte(d.box.alg) {
 		return nil, fmt.Errorf("not sealed by a data key of this kind: %w", ErrUnopenable)
 	}
-	s := d.family.get(sealed[:valueHeader], &c)
+	s := d.family.scratch.Get().(*scratch)
 	defer d.family.put(s)
+	s.bind(sealed[:valueHeader], &c)
 	return d.box.open(dst, s, sealed[valueHeader:])
 }

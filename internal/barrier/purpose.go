@@ -95,6 +95,7 @@ func (pk *purposeKey) sum(data []byte) (out [sha256.Size]byte) {
 	}
 	m := pool.Get().(*mac)
 	m.Reset()
+	used := min(len(data), len(m.in))
 	for len(data) > 0 {
 		n := copy(m.in[:], data)
 		m.Write(m.in[:n])
@@ -102,8 +103,7 @@ func (pk *purposeKey) sum(data []byte) (out [sha256.Size]byte) {
 	}
 	m.Sum(m.out[:0])
 	out = m.out
-	clear(m.in[:]) // tokens pass through here
-	clear(m.out[:])
+	clear(m.in[:used]) // tokens pass through here
 	pool.Put(m)
 	return out
 }

@@ -63,7 +63,8 @@ func (k *Keyring) sealTerm(dst []byte, role byte, c *Context, plaintext []byte) 
 	at := len(dst)
 	dst = append(dst, role<<4|byte(t.alg))
 	dst = binary.BigEndian.AppendUint32(dst, t.id)
-	s := k.family.get(dst[at:], c)
+	s := k.family.scratch.Get().(*scratch)
+	s.bind(dst[at:], c)
 	out, err := b.seal(dst, s, plaintext)
 	k.family.put(s)
 	if err != nil {
@@ -73,6 +74,12 @@ func (k *Keyring) sealTerm(dst []byte, role byte, c *Context, plaintext []byte) 
 }
 
 func (k *Keyring) openTerm(dst []byte, role byte, c *Context, record []byte) ([]byte, error) {
+	s := k.family.scratch.Get().(*scratch)
+	defer k.family.put(s)
+	return k.openWith(s, dst, role, c, record)
+}
+
+func (k *Keyring) openWith(s *scratch, dst []byte, role byte, c *Context, record []byte) ([]byte, error) {
 	if len(record) < termHeader {
 		return nil, fmt.Errorf("record of %d bytes is cut short: %w", len(record), ErrUnopenable)
 	}
@@ -94,9 +101,8 @@ func (k *Keyring) openTerm(dst []byte, role byte, c *Context, record []byte) ([]
 	if Algorithm(record[0]&0x0f) != b.alg {
 		return nil, fmt.Errorf("term %d: another algorithm: %w", id, ErrUnopenable)
 	}
-	s := k.family.get(record[:termHeader], c)
+	s.bind(record[:termHeader], c)
 	out, err := b.open(dst, s, record[termHeader:])
-	k.family.put(s)
 	if err != nil {
 		return nil, fmt.Errorf("term %d: %w", id, err)
 	}
@@ -116,11 +122,9 @@ func (k *Keyring) reseal(role byte, c Context, record []byte) ([]byte, bool, err
 	return out, err == nil, err
 }
 
-// get takes a scratch from the pool and writes the additional data into it.
-func (f *family) get(header []byte, c *Context) *scratch {
-	s := f.scratch.Get().(*scratch)
+// bind writes the additional data.
+func (s *scratch) bind(header []byte, c *Context) {
 	s.aad = c.appendTo(append(s.aad[:0], header...))
-	return s
 }
 
 func (f *family) put(s *scratch) {

@@ -17,12 +17,13 @@ type xaesKey struct {
 	k1    [aes.BlockSize]byte
 }
 
-func newXAES(key []byte) (*xaesKey, error) {
+// init works in place, so that a key costs no allocation besides its schedule.
+func (x *xaesKey) init(key []byte) error {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	x := &xaesKey{block: block}
+	x.block = block
 	block.Encrypt(x.k1[:], x.k1[:])
 	// Multiply L by x in GF(2^128), without a branch on its top bit.
 	var carry byte
@@ -32,7 +33,7 @@ func newXAES(key []byte) (*xaesKey, error) {
 		carry = next
 	}
 	x.k1[len(x.k1)-1] ^= 0x87 & -carry
-	return x, nil
+	return nil
 }
 
 // derive returns AES-256-GCM under the key derived from the first half of the
@@ -56,25 +57,28 @@ func (x *xaesKey) derive(work *[KeySize]byte, nonce []byte) (cipher.AEAD, error)
 // box is a key ready to seal: what hot paths hold instead of key bytes.
 type box struct {
 	alg   Algorithm
-	xaes  *xaesKey    // alg XAES
+	xaes  xaesKey     // alg XAES
 	gcm   cipher.AEAD // alg GCM
 	seals atomic.Uint64
 	limit uint64 // of seals; 0 is none
 }
 
 func newBox(alg Algorithm, key []byte) (*box, error) {
-	b := &box{alg: alg}
-	var err error
+	b := &box{}
+	return b, b.init(alg, key)
+}
+
+func (b *box) init(alg Algorithm, key []byte) error {
+	b.alg = alg
 	if alg == XAES {
-		b.xaes, err = newXAES(key)
-		return b, err
+		return b.xaes.init(key)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.gcm, err = cipher.NewGCMWithRandomNonce(block)
-	return b, err
+	return err
 }
 
 // overhead is what sealing adds behind the header: nonce and tag.
@@ -132,7 +136,8 @@ func (b *box) open(dst []byte, s *scratch, body []byte) ([]byte, error) {
 // scratch is what one seal or open needs besides its result. It is pooled
 // per family of keyrings, because anything handed to a cipher.AEAD escapes.
 type scratch struct {
-	aad  []byte
-	work [KeySize]byte
-	zero [24]byte // always zero
+	aad   []byte
+	work  [KeySize]byte
+	plain [1 + KeySize]byte // of a data key; cleared after use
+	zero  [24]byte          // always zero
 }
