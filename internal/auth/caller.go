@@ -1,0 +1,71 @@
+// Package auth knows who is asking. It turns a credential into a Caller, which nothing else can make, and keeps the
+// tokens that stand for a Caller between two requests.
+package auth
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// From says where a request came from and in which dialect; it goes into every audit record.
+type From struct {
+	Addr      netip.Addr // the peer; zero for a local call in process
+	UserAgent string
+	RequestID string
+	Dialect   secret.Dialect
+	Namespace secret.NamespaceID // the namespace the request names
+}
+
+// Terms are what a request adds to who asks: the conditions of policies look at them.
+type Terms struct {
+	Params  policy.Params // top-level parameters of the body, as the Vault dialect sees them
+	WrapTTL time.Duration // 0: the answer is not to be wrapped
+}
+
+// Identity is a Caller without its powers: what may be shown and recorded.
+type Identity struct {
+	ID          string // stable id: the entity's, else derived from the token's accessor
+	DisplayName string
+	Method      string // "token", "approle", "userpass", "local", "internal"
+	Accessor    string
+	Entity      string
+	Namespace   secret.NamespaceID
+	Policies    []string
+	Meta        []secret.Pair
+}
+
+// Caller is who is asking, from where and on which terms. Only this package makes one. The zero Caller, and one that
+// carries a refusal, may do nothing; it still travels to the Desk, so that the refusal is recorded in the one place
+// where refusals are recorded.
+type Caller struct {
+	identity Identity
+	token    *Token // nil for a Caller without a stored token
+	set      *policy.Set
+	from     From
+	terms    Terms
+	refusal  error
+}
+
+// Identity returns who the Caller is.
+func (c Caller) Identity() Identity { return c.identity }
+
+// From returns where the request came from.
+func (c Caller) From() From { return c.from }
+
+// Terms returns the terms of the request.
+func (c Caller) Terms() Terms { return c.terms }
+
+// On returns the same Caller asking on the given terms.
+func (c Caller) On(t Terms) Caller { c.terms = t; return c }
+
+// Refusal is why this Caller may do nothing, or nil.
+func (c Caller) Refusal() error { return c.refusal }
+
+// Token is the Caller's token record, or nil. It is shared: read it only.
+func (c Caller) Token() *Token { return c.token }
+
+// Powers is the compiled set of the Caller's policies; nil may do nothing.
+func (c Caller) Powers() *policy.Set { return c.set }

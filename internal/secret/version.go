@@ -1,0 +1,188 @@
+package secret
+
+import (
+	"slices"
+	"time"
+)
+
+// Kind says what a version's bytes are.
+type Kind uint8
+
+const (
+	Text   Kind = iota
+	Binary      // arbitrary bytes
+	Map         // a JSON object in canonical form, as kv writes it
+)
+
+// State of one version.
+type State uint8
+
+const (
+	Enabled   State = iota
+	Disabled        // present, may not be read until enabled
+	Deleted         // can be undeleted
+	Destroyed       // the bytes are gone for good
+)
+
+func (s State) String() string {
+	switch s {
+	case Enabled:
+		return "enabled"
+	case Disabled:
+		return "disabled"
+	case Deleted:
+		return "deleted"
+	}
+	return "destroyed"
+}
+
+// Stage labels with a meaning of their own; all others are free.
+const (
+	LabelCurrent  = "current"
+	LabelPrevious = "previous"
+	LabelPending  = "pending"
+)
+
+// Version is what is known of one version besides its bytes. Numbers start at 1 and are never used again.
+type Version struct {
+	Number      uint64
+	State       State
+	Kind        Kind
+	ContentType string
+	Created     time.Time
+	Deleted     time.Time // when State became Deleted, or will (Settings.DeleteAfter); zero: never
+	NotBefore   time.Time
+	Expires     time.Time
+	Writer      string   // identity that wrote it
+	AWSID       string   // ClientRequestToken; fixed at creation
+	AzureID     string   // 32 hexadecimal digits; fixed at creation
+	Labels      []string // stage labels it holds, sorted
+}
+
+// StateAt is the state that holds at now: a version whose deletion time has passed is deleted.
+func (v *Version) StateAt(now time.Time) State {
+	if v.State == Enabled && !v.Deleted.IsZero() && !now.Before(v.Deleted) {
+		return Deleted
+	}
+	return v.State
+}
+
+// HasLabel says whether v holds the stage label.
+func (v *Version) HasLabel(label string) bool { return slices.Contains(v.Labels, label) }
+
+// Head is the mutable record of one secret: what all its versions share, and what is known of each.
+type Head struct {
+	UID       UID
+	Name      string // as the client spelled it, where that differs from the Path
+	Created   time.Time
+	Updated   time.Time
+	DataKey   []byte // wrapped; opens every version
+	Max       uint64 // highest number ever given
+	Current   uint64 // version that holds LabelCurrent; 0: none
+	Versions  []Version
+	Custom    []Pair // custom metadata, tags or labels, sorted by key
+	About     About
+	Settings  Settings
+	Tombstone *Tombstone
+}
+
+// About is what people say of a secret.
+type About struct{ Description, Owner string }
+
+// Pair is one entry of an ordered map.
+type Pair struct{ Key, Value string }
+
+// Settings of one secret; zero fields fall back to the Space's.
+type Settings struct {
+	MaxVersions uint64
+	CASRequired bool
+	DeleteAfter time.Duration
+	ExpiresAt   time.Time // no version is readable from then on
+}
+
+// Tombstone marks a removed secret that may still be recovered.
+type Tombstone struct {
+	By      string
+	At      time.Time
+	PurgeAt time.Time
+}
+
+// Find returns the version with that number, or nil.
+func (h *Head) Find(number uint64) *Version {
+	i, ok := slices.BinarySearchFunc(h.Versions, number, func(v Version, n uint64) int {
+		switch {
+		case v.Number < n:
+			return -1
+		case v.Number > n:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return &h.Versions[i]
+}
+
+// Labelled returns the version that holds the label, or nil.
+func (h *Head) Labelled(label string) *Version {
+	for i := range h.Versions {
+		if h.Versions[i].HasLabel(label) {
+			return &h.Versions[i]
+		}
+	}
+	return nil
+}
+
+// Move gives the label to version to and takes it from whoever held it. Moving LabelCurrent leaves LabelPrevious
+// on the old holder, and Current follows.
+func (h *Head) Move(label string, to *Version) {
+	old := h.Labelled(label)
+	if old == to {
+		return
+	}
+	if old != nil {
+		old.Labels = without(old.Labels, label)
+	}
+	to.Labels = with(to.Labels, label)
+	if label != LabelCurrent {
+		return
+	}
+	h.Current = to.Number
+	to.Labels = without(to.Labels, LabelPrevious)
+	if old != nil {
+		h.Move(LabelPrevious, old)
+	}
+}
+
+// Clone returns a deep copy, so that a cached Head is never changed in place.
+func (h *Head) Clone() *Head {
+	c := *h
+	c.DataKey = slices.Clone(h.DataKey)
+	c.Custom = slices.Clone(h.Custom)
+	c.Versions = slices.Clone(h.Versions)
+	for i := range c.Versions {
+		c.Versions[i].Labels = slices.Clone(c.Versions[i].Labels)
+	}
+	if h.Tombstone != nil {
+		t := *h.Tombstone
+		c.Tombstone = &t
+	}
+	return &c
+}
+
+func with(labels []string, label string) []string {
+	i, ok := slices.BinarySearch(labels, label)
+	if ok {
+		return labels
+	}
+	return slices.Insert(slices.Clone(labels), i, label)
+}
+
+func without(labels []string, label string) []string {
+	i, ok := slices.BinarySearch(labels, label)
+	if !ok {
+		return labels
+	}
+	return slices.Delete(slices.Clone(labels), i, i+1)
+}
