@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -47,6 +48,8 @@ type Caller struct {
 	from     From
 	terms    Terms
 	refusal  error
+
+	authority *Authority // who made it
 }
 
 // Identity returns who the Caller is.
@@ -69,3 +72,33 @@ func (c Caller) Token() *Token { return c.token }
 
 // Powers is the compiled set of the Caller's policies; nil may do nothing.
 func (c Caller) Powers() *policy.Set { return c.set }
+
+// Sudo says whether the Caller's policies grant sudo on a resource of the namespace it asks in.
+func (c Caller) Sudo(v record.View, resource string) bool {
+	if c.authority == nil || c.refusal != nil {
+		return false
+	}
+	if path, _ := c.authority.cfg.NamespacePath(c.from.Namespace); path != "" {
+		resource = path + "/" + resource
+	}
+	return c.set.Decide(policy.Request{Resource: resource, Capability: policy.Sudo, Params: c.terms.Params, WrapTTL: c.terms.WrapTTL, Now: v.Now()}).Allowed
+}
+
+// AllowsWeakIDs says that custom role-ids and secret-ids need not be hard to guess: a dev keep.
+func (c Caller) AllowsWeakIDs() bool { return c.authority != nil && c.authority.cfg.AllowWeakIDs }
+
+// Limits are the system's bounds on lifetimes.
+func (c Caller) Limits() Limits {
+	if c.authority == nil {
+		return Limits{SystemTTL, SystemTTL}
+	}
+	return c.authority.cfg.Limits
+}
+
+// In returns the same Caller asking in namespace ns; for Callers that a Warrant made, whom no request names one.
+func (c Caller) In(ns secret.NamespaceID) Caller {
+	if c.token == nil {
+		c.from.Namespace = ns
+	}
+	return c
+}
