@@ -3,6 +3,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -22,8 +23,8 @@ type From struct {
 
 // Terms are what a request adds to who asks: the conditions of policies look at them.
 type Terms struct {
-	Params  policy.Params // top-level parameters of the body, as the Vault dialect sees them
-	WrapTTL time.Duration // 0: the answer is not to be wrapped
+	Params  map[string]json.RawMessage // top-level parameters of the body, as the Vault dialect sees them
+	WrapTTL time.Duration              // 0: the answer is not to be wrapped
 }
 
 // Identity is a Caller without its powers: what may be shown and recorded.
