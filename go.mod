@@ -2,4 +2,10 @@ module github.com/keephold/keephold
 
 go 1.26
 
-require github.com/hashicorp/hcl v1.0.0
+require (
+	github.com/hashicorp/hcl v1.0.0
+	github.com/tidwall/btree v1.8.2
+	go.etcd.io/bbolt v1.5.0
+)
+
+require golang.org/x/sys v0.45.0 // indirect
