@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -151,9 +150,9 @@ func testIsolation(t *testing.T, s *suite) {
 func testCancelUnderLoad(t *testing.T, s *suite) {
 	var applied, ended atomic.Int64
 	together(writers, func(w int) {
-		rnd := rand.New(rand.NewPCG(uint64(w), 3))
+		rnd := dice(w)
 		for i := range 60 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(3000))*time.Microsecond)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.intN(3000))*time.Microsecond)
 			key := fmt.Sprintf("%02d/%03d", w, i)
 			rev, err := s.Apply(ctx, []store.Op{{Key: key, Value: []byte("x"), Expect: store.Expect(0)}})
 			cancel()

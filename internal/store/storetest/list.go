@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -121,11 +120,11 @@ func testPages(t *testing.T, s *suite) {
 
 // testListModel compares with the definition, read literally.
 func testListModel(t *testing.T, s *suite) {
-	rnd := rand.New(rand.NewPCG(1, 2))
+	rnd := dice(1)
 	word := func() string {
-		b := make([]byte, rnd.IntN(6))
+		b := make([]byte, rnd.intN(6))
 		for i := range b {
-			b[i] = "ab/0\xff\x00"[rnd.IntN(6)]
+			b[i] = "ab/0\xff\x00"[rnd.intN(6)]
 		}
 		return string(b)
 	}
@@ -142,8 +141,8 @@ func testListModel(t *testing.T, s *suite) {
 	slices.Sort(keys)
 	s.fill(keys...)
 	for range 2000 {
-		q := store.Query{Prefix: word(), After: word(), Limit: rnd.IntN(5), OneLevel: rnd.IntN(2) == 0, KeysOnly: true}
-		if rnd.IntN(2) == 0 {
+		q := store.Query{Prefix: word(), After: word(), Limit: rnd.intN(5), OneLevel: rnd.intN(2) == 0, KeysOnly: true}
+		if rnd.intN(2) == 0 {
 			q.Prefix = q.Prefix[:len(q.Prefix)/2]
 		}
 		if got, want := keysOf(s.list(q)), model(keys, q); !slices.Equal(got, want) {
