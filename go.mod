@@ -1,11 +1,11 @@
 module github.com/keephold/keephold
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/hashicorp/hcl v1.0.0
 	github.com/tidwall/btree v1.8.2
 	go.etcd.io/bbolt v1.5.0
+	golang.org/x/crypto v0.58.0
+	golang.org/x/sys v0.49.0
 )
-
-require golang.org/x/sys v0.45.0 // indirect

@@ -1,0 +1,5 @@
+package passphrase_test
+
+// goldenBlob wraps a key under "correct horse battery".
+const goldenBlob = "01010000200001c91c869aaa955b66b60fe8fd72111a074158d29d4f90e7aac8d4e927f83f61f19a" +
+	"e6cb215bafdd32f6bcd8d81e8dcde99bd5e2bd3d01bbf7c3ed7151277feaea71a07db212082dc08a9eb56c22c1c95ddd4860222760aa6d2f"
