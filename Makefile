@@ -3,7 +3,7 @@
 #   make              build, vet, house rules, unit tests: under a minute, before each commit
 #   make test         everything a fresh machine can run; names what it skips
 #   make race         all tests with the race detector
-#   make lint         golangci-lint and staticcheck, built from tools/go.mod
+#   make lint         golangci-lint with staticcheck, pinned in scripts/versions
 #   make script       the txtar scripts of the command line
 #   make fuzz         every fuzz target for FUZZTIME each
 #   make bench        the benchmarks, BENCHCOUNT runs each
@@ -55,7 +55,7 @@ bench:
 	BENCHCOUNT=$(BENCHCOUNT) scripts/bench
 
 vuln:
-	$(GO) tool -modfile=tools/go.mod govulncheck ./...
+	scripts/vuln
 
 deps:
 	scripts/deps
