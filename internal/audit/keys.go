@@ -1,0 +1,114 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Keys are what the log needs beyond plain records; they exist while the keep is unsealed.
+type Keys struct {
+	SigningSeed []byte                // 32 bytes, Ed25519 (RFC 8032)
+	HMAC        func([]byte) [32]byte // HMAC-SHA-256 under the audit-hmac key; safe for concurrent use
+}
+
+type keyring struct {
+	signer note.Signer
+	public string
+	hmac   func([]byte) [32]byte
+}
+
+// checkOrigin: a checkpoint's first line and a key's name (https://c2sp.org/signed-note).
+func checkOrigin(origin string) error {
+	if origin == "" || len(origin) > 200 || strings.ContainsFunc(origin, func(r rune) bool {
+		return r == '+' || r == unicode.ReplacementChar || unicode.IsSpace(r) || unicode.IsControl(r)
+	}) {
+		return fmt.Errorf("audit: origin %q: 1 to 200 bytes without spaces and plus signs are wanted", origin)
+	}
+	return nil
+}
+
+func makeKeyring(origin string, k Keys) (*keyring, error) {
+	if len(k.SigningSeed) != ed25519.SeedSize || k.HMAC == nil {
+		return nil, errors.New("audit: a signing seed of 32 bytes and an HMAC are wanted")
+	}
+	private := ed25519.NewKeyFromSeed(k.SigningSeed)
+	public := private.Public().(ed25519.PublicKey)
+	vkey, err := note.NewEd25519VerifierKey(origin, public)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	// The algorithm's number stands before key material in both encodings; the key's id is a hash over its
+	// name and the public half.
+	const ed25519Algorithm = 1
+	id := sha256.Sum256(append([]byte(origin+"\n"), append([]byte{ed25519Algorithm}, public...)...))
+	skey := fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", origin, binary.BigEndian.Uint32(id[:4]),
+		base64.StdEncoding.EncodeToString(append([]byte{ed25519Algorithm}, k.SigningSeed...)))
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		return nil, errors.New("audit: the signing key was not accepted") // the error could quote the key
+	}
+	return &keyring{signer: signer, public: vkey, hmac: k.HMAC}, nil
+}
+
+// Unlock gives the log its keys after unseal: checkpoints are signed again, and HMAC answers.
+func (l *Log) Unlock(k Keys) error {
+	ring, err := makeKeyring(l.cfg.Origin, k)
+	if err != nil {
+		return err
+	}
+	if err := l.tree.checkSigned(l, ring.public); err != nil {
+		l.fail(err)
+		return l.Err()
+	}
+	l.keys.Store(ring)
+	poke(l.tree.due)
+	return nil
+}
+
+// Lock takes the keys away at seal. What was appended so far is signed first.
+func (l *Log) Lock() error {
+	if l.keys.Load() == nil {
+		return nil
+	}
+	err := l.Err()
+	if err == nil {
+		if err = l.syncOnce(); err == nil {
+			if err = l.tree.advance(l, l.dur.synced.Load()); err == nil {
+				err = l.tree.seal(l, true)
+			}
+		}
+	}
+	l.keys.Store(nil)
+	return err
+}
+
+// PublicKey is the note verifier key that Verify wants; empty while locked.
+func (l *Log) PublicKey() string {
+	if k := l.keys.Load(); k != nil {
+		return k.public
+	}
+	return ""
+}
+
+// HMAC turns a string that may be secret into what may stand in a record: "hmac-sha256:" and 64 hex digits.
+// While locked it returns "", and the field stays away.
+func (l *Log) HMAC(s string) string {
+	k := l.keys.Load()
+	if k == nil || s == "" {
+		return ""
+	}
+	sum := k.hmac([]byte(s))
+	var out [keyedLen]byte
+	copy(out[:], keyedPrefix)
+	hex.Encode(out[len(keyedPrefix):], sum[:])
+	return string(out[:])
+}
