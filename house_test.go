@@ -40,6 +40,7 @@ var sideways = []sidewaysImport{
 	{from: "internal/store/...", to: "internal/store", why: "an engine implements the seam of its parent"},
 	{from: "internal/audit/...", to: "internal/audit", why: "a sink implements the seam of its parent"},
 	{from: "internal/audit/...", to: "internal/audit/segment", why: "the files of records that the Merkle log is drawn over"},
+	{from: "internal/audit/...", to: "internal/audit/tile", why: "the hashes of the Merkle log, a room of its own beside the records"},
 	{from: "internal/seal/...", to: "internal/seal", why: "a wrapper implements the seam of its parent"},
 	{from: "internal/auth/...", to: "internal/auth", why: "a method implements the seam of its parent"},
 	{from: "internal/record/...", to: "internal/record", why: "the view in memory implements the seam of its parent"},
