@@ -1,0 +1,148 @@
+package custody
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keephold/keephold/internal/audit"
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/record"
+	"github.com/keephold/keephold/internal/registry"
+	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/store"
+)
+
+// turn is one caller's turn at the desk. Every method of the Desk has this shape:
+//
+//	t, err := d.admit(ctx, c, need, what)   // decide; a refusal is recorded and synced before it is answered
+//	…                                       // act; a change records itself in the same commit (t.commit)
+//	return result, t.done(err)              // record a read before its bytes leave; no record, no answer
+type turn struct {
+	d        *Desk
+	o        *opened
+	table    *registry.Table
+	caller   auth.Caller
+	event    audit.Event
+	recorded bool
+}
+
+// what names the thing asked for, for the decision's conditions and the record.
+type what struct {
+	space *secret.Space // nil: administration
+	path  string
+}
+
+// admit decides whether c may do n. When it may not, the refusal is on disk before admit returns.
+func (d *Desk) admit(ctx context.Context, c auth.Caller, n record.Need, w what) (*turn, error) {
+	o := d.open.Load()
+	if o == nil {
+		return nil, secret.ErrSealed
+	}
+	t := &turn{d: d, o: o, table: o.table.Load(), caller: c}
+	t.describe(n, w)
+	if err := c.Refusal(); err != nil && !n.Open {
+		return nil, t.refuse(ctx, err, "")
+	}
+	if c.SpendsUse() {
+		if err := t.spend(ctx); err != nil {
+			return nil, t.refuse(ctx, err, "use limit")
+		}
+	}
+	if n.Open {
+		return t, nil
+	}
+	decision := c.Powers().Decide(t.request(n, w))
+	t.decided(decision)
+	if !decision.Allowed {
+		return nil, t.refuse(ctx, fmt.Errorf("%w: %s on %s", secret.ErrDenied, n.Capability, n.Resource), decision.Reason.String())
+	}
+	return t, nil
+}
+
+func (t *turn) request(n record.Need, w what) policy.Request {
+	r := policy.Request{Resource: t.qualify(n.Resource), Capability: n.Capability, WrapTTL: t.caller.Terms().WrapTTL}
+	if n.Sudo {
+		r.Capability |= policy.Sudo
+	}
+	set := t.caller.Powers()
+	if set.NeedsParams() {
+		r.Params = t.caller.Terms().Params
+	}
+	if !set.Expires().IsZero() {
+		r.Now = t.d.now()
+	}
+	if w.space != nil && w.space.Settings.Protected {
+		r.Protected = t.qualify(w.space.Name)
+	}
+	return r
+}
+
+// qualify puts the namespace's path before a resource name, as policies see it.
+func (t *turn) qualify(resource string) string {
+	ns := t.caller.From().Namespace
+	if ns == "" {
+		return resource
+	}
+	n, ok := t.table.Namespace(ns)
+	if !ok {
+		return "\x00" + resource // a namespace that is gone: no policy names this
+	}
+	return n.Path + "/" + resource
+}
+
+// spend takes one use from a use-limited token, durably and before the act.
+func (t *turn) spend(ctx context.Context) error {
+	for {
+		changes, err := t.o.authority.Spend(ctx, t.caller)
+		if err != nil {
+			return err
+		}
+		_, err = t.d.apply(ctx, t.o, changes, nil)
+		if !isConflict(err) {
+			return err
+		}
+	}
+}
+
+// refuse records a refusal, synced, and returns the error to answer.
+func (t *turn) refuse(ctx context.Context, err error, reason string) error {
+	t.event.Kind = audit.Refusal
+	t.event.Decision = audit.Decision{Rule: t.event.Decision.Rule, Reason: reason}
+	t.recorded = true
+	if failed := t.d.log.AppendSync(context.WithoutCancel(ctx), &t.event); failed != nil {
+		return unavailable(failed)
+	}
+	return err
+}
+
+// commit stores ops and the record of this turn in one Apply.
+func (t *turn) commit(ctx context.Context, ops []store.Op) (store.Revision, error) {
+	t.event.Kind = audit.Change
+	row, key := t.d.outbox.row(&t.event)
+	done := t.d.outbox.claim(store.MaxOps - len(ops) - 1)
+	all := append(append(ops, row), done.ops()...)
+	rev, err := t.d.engine.Apply(ctx, all)
+	if err != nil {
+		done.giveBack()
+		return 0, storeError(err)
+	}
+	t.recorded = true
+	t.d.outbox.push(key, row.Value)
+	return rev, nil
+}
+
+// done records a turn that changed nothing. What comes back is the error to answer.
+func (t *turn) done(err error) error {
+	if t.recorded {
+		return err
+	}
+	if err != nil {
+		t.event.Decision.Reason = sentinelText(err)
+	}
+	t.recorded = true
+	if failed := t.d.log.Append(context.Background(), &t.event); failed != nil {
+		return unavailable(failed)
+	}
+	return err
+}

@@ -1,0 +1,83 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/policy/hcl"
+	"github.com/keephold/keephold/internal/record"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// WritePolicy stores a policy document. The text is parsed first, so that what is stored can always be compiled.
+type WritePolicy struct {
+	Name     policy.Name
+	Text     string
+	Resource string // "sys/policies/acl/NAME" or "sys/policy/NAME", as it was asked
+}
+
+func (a WritePolicy) Need() record.Need {
+	return record.Need{Action: "policy.write", Resource: a.Resource, Capability: policy.Update}
+}
+
+func (a WritePolicy) Plan(_ context.Context, c auth.Caller, v record.View) (*Document, []record.Change, error) {
+	if a.Name == "root" {
+		return nil, nil, fmt.Errorf("%w: cannot update %q policy", secret.ErrInvalid, a.Name)
+	}
+	if _, err := hcl.Parse(string(a.Name), []byte(a.Text)); err != nil {
+		return nil, nil, fmt.Errorf("%w: failed to parse policy: %w", secret.ErrInvalid, err)
+	}
+	d := Document{Namespace: c.From().Namespace, Name: string(a.Name), Text: a.Text, Updated: v.Now()}
+	return &d, []record.Change{{Key: policyRecord(d.Namespace, d.Name), Value: record.Encode(d)}}, nil
+}
+
+// DropPolicy removes a policy document.
+type DropPolicy struct {
+	Name     policy.Name
+	Resource string
+}
+
+func (a DropPolicy) Need() record.Need {
+	return record.Need{Action: "policy.drop", Resource: a.Resource, Capability: policy.Delete}
+}
+
+func (a DropPolicy) Plan(_ context.Context, c auth.Caller, _ record.View) (struct{}, []record.Change, error) {
+	if a.Name == "root" || a.Name == "default" {
+		return struct{}{}, nil, fmt.Errorf("%w: cannot delete %q policy", secret.ErrInvalid, a.Name)
+	}
+	return struct{}{}, []record.Change{{Key: policyRecord(c.From().Namespace, string(a.Name)), Delete: true}}, nil
+}
+
+func policyRecord(ns secret.NamespaceID, name string) string {
+	return policyPrefix + string(ns) + "/" + name
+}
+
+// WriteQuota stores a rate limit.
+type WriteQuota struct{ Quota Quota }
+
+func (a WriteQuota) Need() record.Need {
+	return record.Need{Action: "quota.write", Resource: "sys/quotas/rate-limit/" + a.Quota.Name, Capability: policy.Update, Sudo: true}
+}
+
+func (a WriteQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, []record.Change, error) {
+	if _, err := secret.ParsePath(a.Quota.Name); err != nil {
+		return struct{}{}, nil, fmt.Errorf("name of the quota: %w", err)
+	}
+	if a.Quota.Rate <= 0 || a.Quota.Interval < 0 || a.Quota.Block < 0 {
+		return struct{}{}, nil, fmt.Errorf("%w: 'rate' must be greater than zero and durations must not be negative", secret.ErrInvalid)
+	}
+	return struct{}{}, []record.Change{{Key: quotaPrefix + a.Quota.Name, Value: record.Encode(a.Quota)}}, nil
+}
+
+// DropQuota removes a rate limit.
+type DropQuota struct{ Name string }
+
+func (a DropQuota) Need() record.Need {
+	return record.Need{Action: "quota.drop", Resource: "sys/quotas/rate-limit/" + a.Name, Capability: policy.Delete, Sudo: true}
+}
+
+func (a DropQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, []record.Change, error) {
+	return struct{}{}, []record.Change{{Key: quotaPrefix + a.Name, Delete: true}}, nil
+}
