@@ -2,9 +2,9 @@ package custody
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/registry"
@@ -61,13 +61,13 @@ func (d *Desk) Login(ctx context.Context, c auth.Caller, resource string, m auth
 		var issued auth.Issued
 		if failed == nil {
 			var more []record.Change
-			if issued, more, err = t.o.authority.Issue(ctx, t.o.view, signIn); err != nil {
+			if issued, more, err = t.o.authority.Issue(ctx, t.o.view, signIn, c.From()); err != nil {
 				return auth.Issued{}, t.done(err)
 			}
 			changes = append(changes, more...)
 			t.signedIn(issued)
 		} else {
-			t.event.Decision = refusedDecision("sign-in")
+			t.event.Decision = audit.Decision{Reason: "sign-in"}
 		}
 		if len(changes) > 0 {
 			if err = t.change(ctx, changes); isConflict(err) {
@@ -154,5 +154,3 @@ func (d *Desk) Ask(ctx context.Context, c auth.Caller, n record.Need) error {
 	}
 	return t.done(nil)
 }
-
-var errNotOpen = errors.New("custody: internal error: not open")

@@ -79,3 +79,11 @@ func (a cubby[T]) Plan(ctx context.Context, c auth.Caller, v record.View) (T, []
 	}
 	return a.plan(ctx, v, key)
 }
+
+func cubbyKey(c auth.Caller, path secret.Path) (string, bool) {
+	t := c.Token()
+	if t == nil || t.Kind == auth.Batch {
+		return "", false
+	}
+	return auth.CubbyholeKey(t.Index()) + path.String(), true
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/keephold/keephold/internal/auth"
-	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/registry"
 )
 
@@ -31,7 +29,7 @@ func (d *Desk) Run(ctx context.Context) error {
 func (d *Desk) work(ctx context.Context, o *opened) {
 	_ = d.runErase(ctx, o)
 	_ = d.runPurge(ctx, o, registry.PurgePrefix)
-	_ = d.expire(ctx, o)
+	_ = d.expireWraps(ctx, o)
 }
 
 // wakeJobs lets Run look for work now.
@@ -41,17 +39,3 @@ func (d *Desk) wakeJobs() {
 	default:
 	}
 }
-
-// expire removes tokens whose time has come, a bounded number a round, each with its record.
-func (d *Desk) expire(ctx context.Context, o *opened) error {
-	for range 100 {
-		done, err := Do(ctx, d, o.self, auth.Sweep{})
-		if err != nil || done.Idle() {
-			return err
-		}
-	}
-	d.wakeJobs()
-	return nil
-}
-
-var _ = record.Need{}

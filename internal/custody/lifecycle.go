@@ -8,6 +8,7 @@ import (
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/barrier"
+	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/seal"
@@ -85,7 +86,7 @@ func (d *Desk) RootToken(ctx context.Context, from auth.From) (auth.Issued, erro
 	if o == nil {
 		return auth.Issued{}, secret.ErrSealed
 	}
-	return Do(ctx, d, o.self, auth.MakeRoot{From: from})
+	return Do(ctx, d, o.self, auth.Create{OrphanPath: true, Policies: []string{policy.NameRoot}, DisplayName: "root"})
 }
 
 // Unseal opens the installation with what its seal's configuration wraps.
@@ -148,7 +149,8 @@ func (d *Desk) unlock(ctx context.Context, root []byte) error {
 		Renewers:      d.cfg.Renewers,
 	})
 	o.self, o.local = warrant.Internal("house"), warrant.Local(d.cfg.Node)
-	d.log.Unlock(audit.Keys{SigningSeed: keys.SigningSeed(), HMAC: func(b []byte) [32]byte { return keys.HMAC(barrier.AuditHMAC, b) }})
+	seed := keys.SigningSeed()
+	d.log.Unlock(audit.Keys{SigningSeed: seed[:], HMAC: func(b []byte) [32]byte { return keys.HMAC(barrier.PurposeAuditHMAC, b) }})
 	if err := d.outbox.recover(ctx); err != nil {
 		return unavailable(err)
 	}
@@ -167,7 +169,7 @@ func (o *opened) namespacePath(ns secret.NamespaceID) (string, bool) {
 
 // Seal forgets every key. What is running finishes; nothing new begins.
 func (d *Desk) Seal(ctx context.Context, c auth.Caller) error {
-	t, err := d.admit(ctx, c, record.Need{Action: "seal", Resource: "sys/seal", Capability: sealCapability, Sudo: true}, what{})
+	t, err := d.admit(ctx, c, record.Need{Action: "seal", Resource: "sys/seal", Capability: policy.Update, Sudo: true}, what{})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (o *outbox) row(ev *audit.Event) (store.Op, string) {
 // push hands a committed row to the drain.
 func (o *outbox) push(key string, value []byte) {
 	o.mu.Lock()
-	o.waiting = append(o.waiting, audit.OutboxRecord{ID: key[len(outPrefix):], JSON: value})
+	o.waiting = append(o.waiting, audit.OutboxRecord{ID: key[len(outPrefix):], Data: value})
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
@@ -80,7 +80,7 @@ func (o *outbox) recover(ctx context.Context) error {
 		records := make([]audit.OutboxRecord, len(entries))
 		keys := make([]string, len(entries))
 		for i, e := range entries {
-			records[i] = audit.OutboxRecord{ID: e.Key[len(outPrefix):], JSON: e.Value}
+			records[i] = audit.OutboxRecord{ID: e.Key[len(outPrefix):], Data: e.Value}
 			keys[i] = e.Key
 		}
 		if err := o.log.AppendOnce(ctx, records); err != nil {

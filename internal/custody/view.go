@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func (v *view) List(ctx context.Context, q record.Query) ([]string, error) {
 }
 
 func (v *view) Index(plain []byte) string {
-	sum := v.o.keys.Load().HMAC(barrier.Index, plain)
+	sum := v.o.keys.Load().HMAC(barrier.PurposeIndex, plain)
 	return hex.EncodeToString(sum[:])
 }
 
@@ -89,7 +90,7 @@ const (
 func (d *Desk) place(kind string, ns secret.NamespaceID, uid string, generation uint64) barrier.Context {
 	installation := d.cfg.Installation
 	if kind == tokenPlace {
-		installation += "/" + d.cfg.Epoch // a restore ends every stateless token
+		installation += "/" + strconv.FormatUint(d.cfg.Epoch, 10) // a restore ends every stateless token
 	}
 	return barrier.Context{Installation: installation, Namespace: string(ns), UID: uid, Kind: kind, Generation: generation}
 }

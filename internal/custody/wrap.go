@@ -46,15 +46,15 @@ func (d *Desk) Wrap(ctx context.Context, c auth.Caller, path string, body []byte
 	if err != nil {
 		return Wrapped{}, err
 	}
-	text, accessor := auth.NewWrappingText()
+	text, accessor := auth.NewWrapping()
 	w := wrapping{Namespace: c.From().Namespace, Body: body, Wrapped: Wrapped{Accessor: accessor, TTL: ttl, Created: d.now().UTC(), Path: path}}
-	index := t.o.view.Index([]byte(text))
+	index := t.o.view.Index(text)
 	zero := record.Rev(0)
 	err = t.change(ctx, []record.Change{
 		{Key: wrapPrefix + index, Value: record.Encode(w), Expect: &zero},
 		{Key: wrapExpiryKey(w.Created.Add(ttl), index), Value: []byte{1}},
 	})
-	w.Token = secret.NewValue([]byte(text))
+	w.Token = secret.NewValue(text)
 	return w.Wrapped, t.done(err)
 }
 

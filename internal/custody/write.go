@@ -3,6 +3,7 @@ package custody
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,7 +62,7 @@ func (t *turn) patch(ctx context.Context, sp *secret.Space, ref secret.Ref, cas 
 			return Reading{}, err
 		}
 		r, err := t.write(ctx, sp, ref, Put{Value: value, Kind: old.Version.Kind, ContentType: old.Version.ContentType, CAS: &old.Head.Max})
-		if err == nil || cas != nil || !isCAS(err) {
+		if err == nil || cas != nil || !errors.Is(err, secret.ErrConflict) {
 			return r, err
 		}
 	}

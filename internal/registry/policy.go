@@ -23,13 +23,13 @@ func (a WritePolicy) Need() record.Need {
 }
 
 func (a WritePolicy) Plan(_ context.Context, c auth.Caller, v record.View) (*Document, []record.Change, error) {
-	if a.Name == "root" {
+	if a.Name.Reserved() {
 		return nil, nil, fmt.Errorf("%w: cannot update %q policy", secret.ErrInvalid, a.Name)
 	}
-	if _, err := hcl.Parse(string(a.Name), []byte(a.Text)); err != nil {
+	if _, err := hcl.Parse(a.Name.String(), a.Name.String(), []byte(a.Text)); err != nil {
 		return nil, nil, fmt.Errorf("%w: failed to parse policy: %w", secret.ErrInvalid, err)
 	}
-	d := Document{Namespace: c.From().Namespace, Name: string(a.Name), Text: a.Text, Updated: v.Now()}
+	d := Document{Namespace: c.From().Namespace, Name: a.Name.String(), Text: a.Text, Updated: v.Now()}
 	return &d, []record.Change{{Key: policyRecord(d.Namespace, d.Name), Value: record.Encode(d)}}, nil
 }
 
@@ -44,10 +44,10 @@ func (a DropPolicy) Need() record.Need {
 }
 
 func (a DropPolicy) Plan(_ context.Context, c auth.Caller, _ record.View) (struct{}, []record.Change, error) {
-	if a.Name == "root" || a.Name == "default" {
+	if a.Name.Reserved() || a.Name.String() == policy.NameDefault {
 		return struct{}{}, nil, fmt.Errorf("%w: cannot delete %q policy", secret.ErrInvalid, a.Name)
 	}
-	return struct{}{}, []record.Change{{Key: policyRecord(c.From().Namespace, string(a.Name)), Delete: true}}, nil
+	return struct{}{}, []record.Change{{Key: policyRecord(c.From().Namespace, a.Name.String()), Delete: true}}, nil
 }
 
 func policyRecord(ns secret.NamespaceID, name string) string {

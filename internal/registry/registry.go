@@ -315,3 +315,6 @@ func NewID(prefix string) string {
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand aborts the program instead
 	return prefix + hex.EncodeToString(b[:])
 }
+
+// Holds says that a record belongs to the Table, so that a change of it makes the Table stale.
+func Holds(key string) bool { return strings.HasPrefix(key, Prefix) }
