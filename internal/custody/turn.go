@@ -118,7 +118,12 @@ func (t *turn) refuse(ctx context.Context, err error, reason string) error {
 
 // commit stores ops and the record of this turn in one Apply.
 func (t *turn) commit(ctx context.Context, ops []store.Op) (store.Revision, error) {
-	t.event.Kind = audit.Change
+	if t.event.Kind == audit.Read {
+		t.event.Kind = audit.Change
+	}
+	if t.event.ID == "" {
+		t.event.ID = newEventID(t.d.now()) // one for all attempts: only one of them commits
+	}
 	row, key := t.d.outbox.row(&t.event)
 	done := t.d.outbox.claim(store.MaxOps - len(ops) - 1)
 	all := append(append(ops, row), done.ops()...)
