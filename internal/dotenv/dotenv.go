@@ -89,7 +89,7 @@ type Variable struct {
 type File struct {
 	dialect  Dialect
 	src      string
-	nodes    []Piece
+	pieces   []Piece
 	bindings []binding
 }
 
@@ -119,7 +119,7 @@ func ParseLenient(d Dialect, src []byte) (*File, []*SyntaxError, error) {
 		return nil, rejected, rejected[0]
 	}
 	f := &File{dialect: d, src: text, bindings: bindings}
-	f.nodes = tile(d, text, bindings)
+	f.pieces = tile(d, text, bindings)
 	return f, rejected, nil
 }
 
@@ -167,7 +167,7 @@ func (f *File) Values(r Reading) ([]Variable, error) {
 // Whoever imports a file treats them as errors.
 func (f *File) Skipped() []*SyntaxError {
 	var out []*SyntaxError
-	for _, n := range f.nodes {
+	for _, n := range f.pieces {
 		if n.Kind == Junk {
 			fix := "write NAME=value, or make the line a comment with #"
 			out = append(out, newSyntaxError(f.src, n.Start, CodeSkipped,

@@ -3,16 +3,17 @@ package dotenv
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // nodeLine is the expression that motdotla/dotenv 18 finds assignments with, with the classes of JavaScript spelled out.
-// Go's matcher prefers the same match as a backtracking one.
-func nodeLine() *regexp.Regexp {
+// Go's matcher prefers the same match as a backtracking one. It is compiled when it is first needed.
+var nodeLine = sync.OnceValue(func() *regexp.Regexp {
 	const s = `[\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]`
 	return regexp.MustCompile(`(?m)^` + s + `*(?:(export)` + s + `+)?([0-9A-Za-z_.-]+)(?:` + s + `*=` + s + `*?|:` + s +
 		`+?)(` + s + `*'(?:\\'|[^'])*'|` + s + `*"(?:\\"|[^"])*"|` + s + "*`(?:\\\\`|[^`])*`|" + `[^#\r\n]+)?` + s +
 		`*(?:#[^\n\r\x{2028}\x{2029}]*)?$`)
-}
+})
 
 // scanNode follows motdotla/dotenv: what does not match is skipped without a word.
 func scanNode(src string) ([]binding, []*SyntaxError) {

@@ -26,7 +26,7 @@ type Piece struct {
 }
 
 // Pieces returns the pieces of the file in order.
-func (f *File) Pieces() []Piece { return append([]Piece(nil), f.nodes...) }
+func (f *File) Pieces() []Piece { return append([]Piece(nil), f.pieces...) }
 
 // binding is one assignment as a scanner found it.
 type binding struct {
