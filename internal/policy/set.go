@@ -15,6 +15,7 @@ type Set struct {
 	denies  *index // absolute denies; nil when there are none
 	expires time.Time
 	params  bool
+	left    []*Rule // templates without a value: they match nothing, and Explain tells of them
 }
 
 // entry is everything that all rules with one pattern say together.
@@ -107,7 +108,11 @@ func (s *Set) add(now time.Time, p *Policy, r *Rule) {
 		}
 	}
 	pattern, ok := r.Pattern.in(p.Namespace)
-	if !ok || pattern.Templated() {
+	if pattern.Templated() {
+		s.left = append(s.left, r)
+		return
+	}
+	if !ok {
 		return
 	}
 	x := s.allows

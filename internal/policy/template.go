@@ -146,15 +146,13 @@ func (p *Policy) Render(facts Facts) (*Policy, error) {
 	out.Rules = make([]Rule, 0, len(p.Rules))
 	for _, r := range p.Rules {
 		if r.Pattern.Templated() {
-			filled, ok := facts.fill(r.Pattern.text)
-			if !ok {
-				continue
+			if filled, ok := facts.fill(r.Pattern.text); ok {
+				pattern, err := filled.parse()
+				if err != nil {
+					return nil, fmt.Errorf("policy %q line %d: rendered path: %w", p.Name, r.Origin.Line, err)
+				}
+				r.Pattern = pattern
 			}
-			pattern, err := filled.parse()
-			if err != nil {
-				return nil, fmt.Errorf("policy %q line %d: rendered path: %w", p.Name, r.Origin.Line, err)
-			}
-			r.Pattern = pattern
 		}
 		out.Rules = append(out.Rules, r)
 	}
