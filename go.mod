@@ -8,6 +8,6 @@ require (
 	github.com/tidwall/btree v1.8.2
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/crypto v0.58.0
-	golang.org/x/mod v0.27.0
+	golang.org/x/mod v0.42.0
 	golang.org/x/sys v0.49.0
 )
