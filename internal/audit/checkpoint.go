@@ -66,7 +66,11 @@ func openCheckpoint(signed []byte, publicKeys []string) (checkpoint, error) {
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("%w: checkpoint signature: %w", ErrTampered, err)
 	}
-	return parseCheckpoint([]byte(n.Text))
+	c, err := parseCheckpoint([]byte(n.Text))
+	if err == nil && c.origin != n.Sigs[0].Name {
+		return checkpoint{}, fmt.Errorf("%w: checkpoint of %q signed by %q", ErrTampered, c.origin, n.Sigs[0].Name)
+	}
+	return c, err
 }
 
 // Checkpoint signs the tree over all records so far. Keep it somewhere else: a log that does not contain what

@@ -227,7 +227,7 @@ func appendText(dst []byte, s string, limit int) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf && c != 0x7f {
+		if c-0x20 < 0x5f && c != '"' && c != '\\' { // 0x20 to 0x7e
 			i++
 			continue
 		}

@@ -58,3 +58,17 @@ func Cut(b []byte) (rec, rest []byte, err error) {
 
 // AppendBytes frames bytes that are not a record, such as a signed note.
 func AppendBytes(dst, b []byte) []byte { return AppendFrame(dst, b) }
+
+// CutBytes takes frames made by AppendBytes apart; an unfinished one at the end is left out.
+func CutBytes(b []byte) [][]byte {
+	var out [][]byte
+	for len(b) >= FrameHead {
+		n := int(binary.BigEndian.Uint16(b))
+		if n == 0 || len(b) < FrameHead+n {
+			break
+		}
+		out = append(out, b[FrameHead:FrameHead+n])
+		b = b[FrameHead+n:]
+	}
+	return out
+}

@@ -15,7 +15,7 @@ var (
 	ErrReplaced   = errors.New("the file was replaced by another")
 )
 
-const readChunk = 256 << 10
+const readChunk = 128 << 10
 
 // Reader reads records in order, across segments, also while they are written. It is not safe for concurrent use.
 type Reader struct {

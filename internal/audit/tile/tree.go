@@ -213,3 +213,13 @@ func (t *Tree) Close() error {
 	t.levels = nil
 	return first
 }
+
+// RecordHash is the leaf hash of a record.
+func RecordHash(rec []byte) tlog.Hash {
+	var buf [2048]byte
+	if len(rec) < len(buf) {
+		n := copy(buf[1:], rec)
+		return sha256.Sum256(buf[:1+n])
+	}
+	return sha256.Sum256(append([]byte{0x00}, rec...))
+}
