@@ -1,0 +1,197 @@
+package leak
+
+import (
+	"fmt"
+	"iter"
+	"regexp"
+	"strings"
+)
+
+// Options change what an Engine reports.
+type Options struct {
+	Threshold   int  // 0 means the usual one
+	DecodeDepth int  // how many layers of base64, hex, percent and unicode escapes are undone
+	Identifiers bool // report names of accounts, buckets and the like as well
+}
+
+// DefaultDecodeDepth is what Compile uses.
+const DefaultDecodeDepth = 2
+
+// An Engine is a compiled set of rules. It implements [Finder].
+type Engine struct {
+	opts     Options
+	auto     *automaton
+	rules    []compiled
+	triggers [][]trigger // by keyword id
+	always   []int       // regexp rules without a keyword
+}
+
+var _ Finder = (*Engine)(nil)
+
+type compiled struct {
+	Rule
+	class  uint8 // which of two overlapping matches wins: the higher one
+	prog   *program
+	least  int // the fewest bytes of a match
+	re     *regexp.Regexp
+	common bool
+}
+
+const (
+	classGeneric uint8 = iota
+	classURL
+	classVendor
+	classToken
+)
+
+type trigger struct {
+	rule  int
+	kind  triggerKind
+	width [2]int
+}
+
+type triggerKind uint8
+
+const (
+	onPattern triggerKind = iota
+	onVendor
+	onGeneric
+	onURL
+	onRegexp
+	onEscape
+)
+
+// Compile checks and compiles the rules; an error names the rule. The built-in handling of assignments, addresses and
+// encodings is part of every engine that holds the rules of [Rules].
+func Compile(rules []Rule) (*Engine, error) {
+	return CompileOptions(rules, Options{DecodeDepth: DefaultDecodeDepth})
+}
+
+// CompileOptions is Compile with options.
+func CompileOptions(rules []Rule, opts Options) (*Engine, error) {
+	if opts.Threshold == 0 {
+		opts.Threshold = Threshold
+	}
+	e := &Engine{opts: opts}
+	ids := map[string]int{}
+	var words []string
+	seen := map[string]bool{}
+	on := func(word string, t trigger) {
+		id, ok := ids[word]
+		if !ok {
+			id = len(words)
+			ids[word] = id
+			words = append(words, word)
+			e.triggers = append(e.triggers, nil)
+		}
+		e.triggers[id] = append(e.triggers[id], t)
+	}
+	for _, r := range rules {
+		if r.ID == "" || seen[r.ID] {
+			return nil, fmt.Errorf("rule %q: an id must be there and be unique", r.ID)
+		}
+		seen[r.ID] = true
+		if r.Identifier && !opts.Identifiers {
+			continue
+		}
+		if err := e.compile(r, on); err != nil {
+			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+		}
+	}
+	if opts.DecodeDepth > 0 {
+		for _, w := range escapeWords {
+			on(w, trigger{kind: onEscape})
+		}
+	}
+	var err error
+	if e.auto, err = newAutomaton(words); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) compile(r Rule, on func(string, trigger)) error {
+	c := compiled{Rule: r, class: classToken}
+	index := len(e.rules)
+	if c.Confidence == 0 {
+		c.Confidence = Medium
+	}
+	var err error
+	switch {
+	case r.Regexp != "":
+		if c.re, err = regexp.Compile(r.Regexp); err != nil {
+			return err
+		}
+		if r.Group > c.re.NumSubexp() {
+			return fmt.Errorf("group %d, but the expression has %d", r.Group, c.re.NumSubexp())
+		}
+		for _, k := range r.Keywords {
+			on(strings.ToLower(k), trigger{rule: index, kind: onRegexp})
+		}
+		if len(r.Keywords) == 0 {
+			e.always = append(e.always, index)
+		}
+	case r.Pattern != "":
+		if c.prog, err = compilePattern(r.Pattern, r.Fold); err != nil {
+			return err
+		}
+		c.least = c.prog.shortest()
+		words := r.Keywords
+		if len(words) == 0 {
+			for _, k := range c.prog.prefixes() {
+				on(k, trigger{rule: index, kind: onPattern})
+				words = append(words, k)
+			}
+			if words != nil {
+				break
+			}
+			if words = c.prog.literals(); words == nil {
+				return fmt.Errorf("pattern %q has no literal of three bytes", r.Pattern)
+			}
+		}
+		for _, k := range words {
+			if c.prog.startsWith(k) {
+				on(k, trigger{rule: index, kind: onPattern})
+				continue
+			}
+			if !c.prog.anchor(k) {
+				return fmt.Errorf("keyword %q is not a literal at a bounded place in %q", k, r.Pattern)
+			}
+			on(k, trigger{rule: index, kind: onPattern, width: c.prog.width})
+		}
+	default:
+		kind := onVendor
+		c.class = classVendor
+		switch r.Assigned {
+		case assignGeneric:
+			kind, c.class = onGeneric, classGeneric
+		case assignURL:
+			kind, c.class = onURL, classURL
+		case "":
+		default:
+			if c.prog, err = compilePattern(r.Assigned, r.Fold); err != nil {
+				return err
+			}
+		}
+		if len(r.Keywords) == 0 {
+			return fmt.Errorf("no keywords")
+		}
+		for _, k := range r.Keywords {
+			on(k, trigger{rule: index, kind: kind})
+		}
+	}
+	c.common = r.Loose && c.class == classVendor
+	e.rules = append(e.rules, c)
+	return nil
+}
+
+// Find implements [Finder].
+func (e *Engine) Find(b []byte) iter.Seq[Match] {
+	return func(yield func(Match) bool) {
+		for _, m := range e.find(b, 0) {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,303 @@
+package leak
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// found is a match with its class.
+type found struct {
+	Match
+	class uint8
+}
+
+// hunt is the state of one walk.
+type hunt struct {
+	e       *Engine
+	b       []byte
+	depth   int
+	got     []found
+	windows map[int][][2]int
+	misses  []miss
+	last    int // end of the last generic name, to judge each name once
+	escapes []int
+}
+
+// miss is a place where a token's unmistakable prefix stands but the token does not fit: a cut or invented one.
+type miss struct{ at, least int }
+
+func (e *Engine) find(b []byte, depth int) []Match {
+	h := &hunt{e: e, b: b, depth: depth, last: -1}
+	e.auto.walk(b, h.hit)
+	for _, r := range e.always {
+		h.regexp(r, 0, len(b))
+	}
+	for r, w := range h.windows {
+		h.merged(r, w)
+	}
+	if depth < e.opts.DecodeDepth {
+		h.decode()
+	}
+	h.doubt()
+	return settle(h.got)
+}
+
+// doubt drops what was found only by its name but begins like a token of a known format and is too short for it.
+func (h *hunt) doubt() {
+	if len(h.misses) == 0 {
+		return
+	}
+	h.got = slices.DeleteFunc(h.got, func(m found) bool {
+		if m.class == classToken {
+			return false
+		}
+		for _, x := range h.misses {
+			if x.at == m.SecretStart && m.SecretEnd-x.at <= x.least {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (h *hunt) hit(state uint16, end int) {
+	e := h.e
+	for _, id := range e.auto.out[state] {
+		start := end - e.auto.length[id]
+		for _, t := range e.triggers[id] {
+			switch t.kind {
+			case onPattern:
+				h.pattern(&e.rules[t.rule], t, start)
+			case onVendor:
+				h.vendor(&e.rules[t.rule], start, end)
+			case onGeneric:
+				h.generic(&e.rules[t.rule], start, end)
+			case onURL:
+				h.address(&e.rules[t.rule], start, end)
+			case onRegexp:
+				if h.windows == nil {
+					h.windows = map[int][][2]int{}
+				}
+				h.windows[t.rule] = append(h.windows[t.rule], [2]int{max(0, start-512), min(len(h.b), end+4096)})
+			case onEscape:
+				h.escapes = append(h.escapes, start)
+			}
+		}
+	}
+}
+
+// pattern tries a token rule whose keyword starts at i.
+func (h *hunt) pattern(r *compiled, t trigger, i int) {
+	for start := max(0, i-t.width[1]); start <= i-t.width[0]; start++ {
+		if !r.Loose && alnum(at(h.b, start-1)) && alnum(h.b[start]) && !escapeBefore(h.b, start) {
+			continue
+		}
+		if r.Near != "" && !near(h.b, start, r.Near) {
+			return
+		}
+		end, from, to, ok := r.prog.match(h.b, start)
+		if !ok || to <= from {
+			if end-start >= 4 && t.width[1] == 0 && r.least >= 20 && r.Confidence >= High {
+				h.misses = append(h.misses, miss{start, r.least})
+			}
+			continue
+		}
+		if !r.Loose && alnum(at(h.b, to)) && alnum(h.b[to-1]) {
+			continue
+		}
+		if t, ok := r.token(h.b[from:to]); ok {
+			h.add(r, start, end, from, to, t)
+		}
+		return
+	}
+}
+
+// near reports that word stands in the bytes before i.
+func near(b []byte, i int, word string) bool {
+	for p := max(0, i-400); p+len(word) <= i; p++ {
+		if fold(b[p]) == word[0] && equalFold(b[p:i], word) {
+			return true
+		}
+	}
+	return false
+}
+
+// escapeBefore reports that the letter before i belongs to an escape such as \n, so that it does not touch the token.
+func escapeBefore(b []byte, i int) bool {
+	c := at(b, i-1)
+	return (c == 'n' || c == 't' || c == 'r') && at(b, i-2) == '\\'
+}
+
+// token scores a token that stands alone. The second result is false when the rule refuses the secret outright.
+func (r *compiled) token(v []byte) (tally, bool) {
+	var t tally
+	s := measure(v)
+	if s.weak() || r.MinEntropy > 0 && s.entropy <= r.MinEntropy {
+		return t, false
+	}
+	if r.MinRandom > 0 && s.random() < r.MinRandom || documented(v) {
+		return t, false
+	}
+	t.add([...]int{0, 52, 65, 80, 95}[r.Confidence], "the format of "+r.ID)
+	switch r.Check.prove(v) {
+	case refuted:
+		return t, false
+	case proved:
+		t.add(20, "checksum or structure holds")
+		return t, true
+	}
+	if r.Human {
+		t.add(human(v), "a word or variable that stands for a secret")
+		return t, true
+	}
+	if f := holds(v, hardFiller); f != "" {
+		t.add(-60, "holds "+f)
+	} else if f := holds(v, []string{"example", "dummy", "your", "test_test"}); f != "" && r.Check != CheckPEM {
+		t.add(-30, "holds "+f)
+	}
+	if r.Check == NoCheck && s.n >= 16 && s.n < 200 && s.step >= 20 {
+		t.add(-35, "counts up")
+	}
+	return t, true
+}
+
+func (h *hunt) vendor(r *compiled, start, end int) {
+	b := h.b
+	if c, p := b[start], at(b, start-1); alnum(p) && !('A' <= c && c <= 'Z' && ('a' <= p && p <= 'z' || '0' <= p && p <= '9')) && !('0' <= p && p <= '9') {
+		return
+	}
+	a := assignment{nameStart: start}
+	if !vendorValue(b, end, &a) {
+		return
+	}
+	fits := false
+	if r.prog != nil {
+		e, from, to, ok := r.prog.match(b, a.valueStart)
+		if !ok || alnum(at(b, e)) {
+			if !a.strong {
+				return
+			}
+		} else {
+			fits = true
+			a.valueStart, a.valueEnd = from, to
+		}
+	}
+	t := vendor(b, &a, r.common, fits)
+	h.add(r, start, a.valueEnd, a.valueStart, a.valueEnd, t)
+}
+
+func (h *hunt) generic(r *compiled, start, end int) {
+	var a assignment
+	lo, hi := nameAround(h.b, start, end)
+	if hi == h.last {
+		return
+	}
+	h.last = hi
+	a.nameStart = lo
+	if !assigned(h.b, hi, &a) {
+		return
+	}
+	a.nameEnd = hi
+	t := generic(h.b, &a)
+	h.add(r, lo, a.valueEnd, a.valueStart, a.valueEnd, t)
+}
+
+func (h *hunt) add(r *compiled, start, end, from, to int, t tally) {
+	if t.sum < h.e.opts.Threshold {
+		return
+	}
+	c := r.Confidence
+	switch {
+	case t.sum >= 100 && c >= High && r.Check != NoCheck && r.Check != CheckAWSKey:
+		c = Certain
+	case c <= Medium && t.sum < 60:
+		c = Low
+	case c <= Medium && t.sum < 85:
+		c = min(c+1, Medium)
+	}
+	h.got = append(h.got, found{class: r.class, Match: Match{
+		Rule: r.ID, Start: start, End: end, SecretStart: from, SecretEnd: to, Score: min(t.sum, 100), Confidence: c, Explain: t.reasons,
+	}})
+}
+
+// merged runs a user's expression on the union of the windows.
+func (h *hunt) merged(r int, w [][2]int) {
+	slices.SortFunc(w, func(a, b [2]int) int { return cmp.Compare(a[0], b[0]) })
+	cur := w[0]
+	for _, x := range w[1:] {
+		if x[0] <= cur[1] {
+			cur[1] = max(cur[1], x[1])
+			continue
+		}
+		h.regexp(r, cur[0], cur[1])
+		cur = x
+	}
+	h.regexp(r, cur[0], cur[1])
+}
+
+func (h *hunt) regexp(i, from, to int) {
+	r := &h.e.rules[i]
+	for _, loc := range r.re.FindAllSubmatchIndex(h.b[from:to], -1) {
+		s, e := loc[0], loc[1]
+		switch {
+		case r.Group > 0:
+			s, e = loc[2*r.Group], loc[2*r.Group+1]
+		default:
+			for g := 2; g+1 < len(loc); g += 2 {
+				if loc[g] >= 0 && loc[g+1] > loc[g] {
+					s, e = loc[g], loc[g+1]
+					break
+				}
+			}
+		}
+		if s < 0 || e <= s {
+			continue
+		}
+		v := h.b[from+s : from+e]
+		if r.MinEntropy > 0 && measure(v).entropy <= r.MinEntropy {
+			continue
+		}
+		var t tally
+		t.add([...]int{0, 52, 65, 80, 95}[r.Confidence], "the expression of "+r.ID)
+		h.add(r, from+loc[0], from+loc[1], from+s, from+e, t)
+	}
+}
+
+// settle orders the matches and keeps, of those whose secrets overlap, the most telling one.
+func settle(got []found) []Match {
+	if len(got) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(got, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.SecretStart, b.SecretStart), -cmp.Compare(a.SecretEnd, b.SecretEnd), strings.Compare(a.Rule, b.Rule))
+	})
+	kept := got[:0]
+	for _, m := range got {
+		if n := len(kept); n > 0 && m.SecretStart < kept[n-1].SecretEnd {
+			if better(m, kept[n-1]) {
+				kept[n-1] = m
+			}
+			continue
+		}
+		kept = append(kept, m)
+	}
+	out := make([]Match, len(kept))
+	for i := range kept {
+		out[i] = kept[i].Match
+	}
+	return out
+}
+
+func better(a, b found) bool {
+	if (a.Decoded == "") != (b.Decoded == "") {
+		return a.Decoded == ""
+	}
+	if a.class != b.class {
+		return a.class > b.class
+	}
+	if a.Confidence != b.Confidence {
+		return a.Confidence > b.Confidence
+	}
+	return a.Score > b.Score
+}

@@ -1,0 +1,337 @@
+package leak
+
+import "bytes"
+
+// tally adds points and remembers why.
+type tally struct {
+	sum     int
+	reasons []Reason
+}
+
+func (t *tally) add(points int, why string) {
+	if points == 0 {
+		return
+	}
+	t.sum += points
+	t.reasons = append(t.reasons, Reason{points, why})
+}
+
+// Words inside of a name that say the value is no secret.
+var (
+	nameKills = []string{
+		"public", "publish", "pubkey", "csrf", "xsrf", "primary", "foreign", "cache", "sort", "partition", "next_token", "nexttoken", "nextpage", "page_token", "pagetoken", "keyboard", "keyword",
+		"keymap", "keycode", "monkey", "hotkey", "keyid", "key_id", "key-id", "keyframe", "tokeniz", "tokens", "tokenid", "token_id", "author", "_length", "_size", "length", "_count", "_ttl", "expire", "expiry", "regex", "pattern",
+		"column", "_path", "path", "filename", "_file", "-file", "_url", "-url", "_uri", "endpoint", "_type", "-type", "tokentype", "_name", "-name", "label", "prompt", "placeholder", "hint", "_message", "error",
+		"header", "selector", "class", "field", "policy", "provider", "checksum", "digest", "sha1", "sha256", "md5", "sha512", "integrity", "commit", "hash", "version", "format", "passive", "bypass", "compass", "passport", "passage", "passed",
+		"passing", "passenger", "passthrough", "passes", "method", "storekey", "typekey", "algorithm", "enabled", "disabled", "required", "validator", "callback", "function", "handler", "secretref", "secret_ref", "secretname", "secret_name", "secretkeyref", "secretkey\":", "i18n",
+		"fingerprint", "token_url", "tokenurl", "_at", "scope", "visible", "strength", "minlen", "maxlen", "_min", "_max", "reset", "forgot", "confirm_", "mismatch", "invalid", "_help", "vault", "keyspace", "keyring", "keyvalue", "key_value", "objectkey", "object_key",
+		"rowkey", "row_key", "keyof", "keysof", "keygen", "keyusage", "keypath", "keydown", "keyup", "keypress", "keyevent", "accesskeyid", "access_key_id", "translation", "locale", "keytype", "keysize", "keylen",
+	}
+	passwordNames = []string{"password", "passwd", "passphrase", "passwort", "pwd", "_pass", "pass", "userpass", "mot_de_passe", "contrasena", "senha"}
+	secretNames   = []string{"secret", "token", "apikey", "api_key", "api-key", "access_key", "accesskey", "access-key", "private_key", "privatekey", "private-key", "auth_key", "authkey", "master_key", "encryption_key", "signing_key", "credential", "client_key", "account_key", "accountkey", "license_key", "app_key", "appkey", "_key", "-key"}
+)
+
+// kind of name
+type nameKind uint8
+
+const (
+	noName nameKind = iota
+	keyName
+	secretName
+	passwordName
+)
+
+// classify judges an identifier.
+func classify(name []byte) (nameKind, string) {
+	var buf [2*maxName + 32]byte
+	low := buf[:0]
+	for _, c := range name {
+		if len(low) < len(buf) {
+			low = append(low, fold(c))
+		}
+	}
+	for _, k := range nameKills {
+		if bytes.Contains(low, []byte(k)) {
+			return noName, k
+		}
+	}
+	for _, k := range passwordNames {
+		if bytes.Contains(low, []byte(k)) {
+			return passwordName, k
+		}
+	}
+	for _, k := range secretNames {
+		if bytes.Contains(low, []byte(k)) {
+			return secretName, k
+		}
+	}
+	return keyName, ""
+}
+
+// generic scores an assignment whose name alone says that a secret follows.
+func generic(b []byte, a *assignment) tally {
+	var t tally
+	name, v := b[a.nameStart:a.nameEnd], b[a.valueStart:a.valueEnd]
+	kind, why := classify(name)
+	if kind == noName || len(v) < 4 {
+		return t
+	}
+	s := measure(v)
+	if s.weak() || holds(v, hardFiller) != "" {
+		return t
+	}
+	if kind == passwordName {
+		return password(b, a, v, s)
+	}
+	if len(v) < 8 {
+		return t
+	}
+	r := s.random()
+	switch kind {
+	case secretName:
+		t.add(25, "the name holds "+why)
+	case keyName:
+		t.add(5, "the name may mean a key")
+	}
+	switch {
+	case a.oper == " " || a.oper == ">" && a.quote == 0:
+		t.add(-10, "no operator")
+	case a.quote != 0:
+		t.add(15, "quoted literal")
+	default:
+		t.add(8, "assigned")
+	}
+	t.add(r/2, "looks drawn by a machine")
+	switch {
+	case s.n >= 16 && s.n <= 128:
+		t.add(5, "length of a key")
+	case s.n < 12:
+		t.add(-15, "short")
+	case s.n > 200:
+		t.add(-20, "longer than keys are")
+	}
+	if a.quote == 0 {
+		t.add(code(v, s), "looks like code")
+	}
+	if f := holds(v, filler); f != "" {
+		t.add(-35, "holds "+f)
+	}
+	switch {
+	case s.step >= 16:
+		t.add(-50, "counts up")
+	case s.step >= 8:
+		t.add(-25, "counts up")
+	}
+	if bytes.Contains(name, []byte("AWS_SECRET")) && s.n != 40 {
+		t.add(-60, "not as long as keys of AWS are")
+	}
+	if s.blank > 0 {
+		t.add(-25, "has blanks")
+	}
+	if s.digit == 0 && s.n < 40 && s.common*100 >= s.pairs*60 {
+		t.add(-30, "made of words")
+	}
+	if s.digit == 0 && s.upper == 0 && s.other == 0 && s.n < 20 {
+		t.add(-15, "lower-case letters only")
+	}
+	if pathLike(v, s) {
+		t.add(-30, "path or address")
+	}
+	return t
+}
+
+// password scores a value whose name says password: people's passwords are short and made of words, so the shape of
+// the assignment has to carry most of the weight.
+func password(b []byte, a *assignment, v []byte, s shape) tally {
+	var t tally
+	t.add(30, "the name says password")
+	r := s.random()
+	t.add(r/3, "looks drawn by a machine")
+	switch {
+	case a.quote != 0:
+		t.add(25, "quoted literal")
+	case a.oper == " ":
+		t.add(-10, "no operator")
+	default:
+		t.add(15, "assigned")
+	}
+	if s.digit > 0 && s.lower+s.upper > 0 {
+		t.add(10, "letters and digits")
+	}
+	if s.other > 0 && s.other < s.n/2 && a.quote != 0 {
+		t.add(5, "special characters")
+	}
+	if a.quote == 0 {
+		t.add(code(v, s), "looks like code")
+	}
+	if s.blank > 0 {
+		t.add(-35, "has blanks")
+	}
+	if trivial(v) {
+		t.add(-45, "word that stands for a password")
+	}
+	if f := holds(v, filler); f != "" {
+		t.add(-25, "holds "+f)
+	}
+	if c := v[len(v)-1]; c == ':' || c == '?' || v[0] == '$' || v[0] == '%' || v[0] == '@' || v[0] == '#' && s.lower > 0 || v[0] == '-' || v[0] == '/' || v[0] == '.' || v[0] == '&' || v[0] == '*' || v[0] == '{' {
+		t.add(-30, "variable, prompt or path")
+	}
+	if s.n < 6 {
+		t.add(-10, "short")
+	}
+	if s.digit == s.n && s.n < 6 {
+		t.add(-15, "small number")
+	}
+	return t
+}
+
+var trivialWords = []string{
+	"password", "passwd", "pass", "pwd", "secret", "token", "username", "user", "string", "true", "false", "none", "null", "nil", "undefined", "key", "text", "hidden", "required", "optional", "empty", "invalid",
+	"test", "testing", "foo", "bar", "baz", "value", "varchar", "char", "int", "object", "function", "default", "new", "current", "old", "confirm", "email", "login", "auth", "passphrase", "disabled", "enabled", "yes", "no", "mypassword", "mypass",
+	"your_password", "yourpassword", "my_password", "my-password", "name", "type", "basic", "plain", "bcrypt", "sha256", "md5", "request", "response", "self", "this", "input", "prompt", "str", "bool", "postgres", "root", "admin", "example", "changeit",
+}
+
+// trivial reports a placeholder word, also when it repeats the name.
+func trivial(v []byte) bool {
+	v = bytes.Trim(v, "_-*<>[]() ")
+	for _, w := range trivialWords {
+		if len(v) == len(w) && equalFold(v, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// code takes points from a bare value that is an expression or a name rather than a literal.
+func code(v []byte, s shape) int {
+	switch {
+	case bytes.ContainsAny(v, "()[]{}"):
+		return -60
+	case s.digit == 0 && identifier(v):
+		return -30
+	case bytes.Contains(v, []byte("::")) || bytes.Contains(v, []byte("->")) || bytes.Contains(v, []byte(".get")) || bytes.Contains(v, []byte("&&")):
+		return -60
+	case bytes.IndexByte(v, '.') > 0 && dotted(v):
+		return -40
+	case v[0] == '$' || v[0] == '&' || v[0] == '*' || v[0] == '@' || v[0] == '!' || v[0] == '-' || v[0] == '\\':
+		return -40
+	}
+	return 0
+}
+
+func identifier(v []byte) bool {
+	for _, c := range v {
+		if !word(c) && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// dotted reports names joined by dots: config.api.key.
+func dotted(v []byte) bool {
+	for part := range bytes.SplitSeq(v, []byte(".")) {
+		if len(part) == 0 || len(part) > 24 {
+			return false
+		}
+		s := measure(part)
+		if s.digit*3 > s.n || s.turns > 3 {
+			return false
+		}
+	}
+	return true
+}
+
+func pathLike(v []byte, s shape) bool {
+	if bytes.Contains(v, []byte("://")) || v[0] == '/' || bytes.HasPrefix(v, []byte("./")) || bytes.HasPrefix(v, []byte("../")) {
+		return true
+	}
+	n := bytes.Count(v, []byte("/"))
+	return n >= 2 && s.digit*6 < s.n && s.common*10 >= s.pairs*6
+}
+
+// vendor scores a value that follows a vendor's name.
+func vendor(b []byte, a *assignment, common, fits bool) tally {
+	var t tally
+	v := b[a.valueStart:a.valueEnd]
+	s := measure(v)
+	if s.weak() || s.distinct < 6 || holds(v, hardFiller) != "" || pathLike(v, s) && !fits {
+		return t
+	}
+	lo, _ := nameAround(b, a.nameStart, a.nameEnd)
+	if before, _ := classify(b[lo:a.nameStart]); before == noName {
+		return t
+	}
+	if after, _ := classify(b[a.nameEnd:min(a.valueStart, a.nameEnd+maxName)]); after == noName {
+		return t
+	}
+	t.add(25, "a vendor's name")
+	if a.strong {
+		t.add(20, "a word for a secret")
+	}
+	switch a.oper {
+	case "", " ", "(":
+		if !a.strong {
+			t.add(-15, "no operator")
+		}
+	default:
+		t.add(10, "assigned")
+	}
+	if fits {
+		t.add(25, "fits the vendor's format")
+	}
+	r := s.random()
+	if s.step >= 8 {
+		r = max(r, 40)
+	}
+	t.add(r*35/100, "looks drawn by a machine")
+	if common && !a.strong {
+		t.add(-40, "the name is also a common word")
+	}
+	if s.n < 14 {
+		t.add(-15, "short")
+	}
+	if s.digit == 0 && s.step < 8 && s.common*100 >= s.pairs*62 {
+		t.add(-50, "made of words")
+	}
+	if s.digit*2 < 3 && s.n < 20 && s.step < 8 && !fits {
+		t.add(-20, "few digits")
+	}
+	if bytes.IndexByte(v, '/') >= 0 && s.digit*10 < s.n || bytes.Contains(v, []byte("://")) {
+		t.add(-30, "path or address")
+	}
+	if f := holds(v, filler); f != "" && s.step < 8 {
+		t.add(-15, "holds "+f)
+	}
+	if dottedName(v) {
+		t.add(-40, "a host or file name")
+	}
+	return t
+}
+
+// dottedName reports a value such as api.vendor.com or file.min.js.
+func dottedName(v []byte) bool {
+	i := bytes.LastIndexByte(v, '.')
+	if i < 0 || len(v)-i > 6 {
+		return false
+	}
+	for _, c := range v[i+1:] {
+		if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// human takes points from a word in a place where a person's password would stand, when it only stands for one.
+func human(v []byte) int {
+	switch c := v[0]; {
+	case trivial(v), holds(v, filler) != "":
+		return -40
+	case c == '$' || c == '%' || c == '{' || c == '<' || c == '@' || c == '#' || c == '&' || c == '*' || c == ':' || c == '-':
+		return -40
+	case len(v) < 4:
+		return -30
+	}
+	return 0
+}

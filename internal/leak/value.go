@@ -1,0 +1,189 @@
+package leak
+
+import (
+	"bytes"
+	"math"
+)
+
+// shape sums up what a value is made of. It is one pass, so that every judgement below is a comparison.
+type shape struct {
+	n                             int
+	lower, upper, digit, other    int
+	distinct                      int
+	entropy                       float64 // bits per byte
+	pairs, common                 int     // adjacent letters; how many of them are usual in words
+	run                           int     // longest run of one byte
+	step                          int     // longest run of bytes that count up by one
+	hexOnly, dashes, turns, blank int     // turns: changes between letters, digits and case
+}
+
+func measure(v []byte) shape {
+	s := shape{n: len(v), run: 1, step: 1, hexOnly: 1}
+	if len(v) == 0 {
+		return s
+	}
+	var count [256]uint16
+	run, step := 1, 1
+	var last byte
+	kind := byte(0)
+	for i, c := range v {
+		count[c]++
+		k := byte('o')
+		switch {
+		case '0' <= c && c <= '9':
+			s.digit++
+			k = 'd'
+		case 'a' <= c && c <= 'z':
+			s.lower++
+			k = 'l'
+		case 'A' <= c && c <= 'Z':
+			s.upper++
+			k = 'u'
+		case c == '-':
+			s.dashes++
+			s.other++
+		case c == ' ' || c == '\t' || c == '\n':
+			s.blank++
+			s.other++
+		default:
+			s.other++
+		}
+		if !isHex(c) && c != '-' {
+			s.hexOnly = 0
+		}
+		if i > 0 {
+			if k != kind && !(kind == 'u' && k == 'l') {
+				s.turns++
+			}
+			a, b := fold(last), fold(c)
+			if 'a' <= a && a <= 'z' && 'a' <= b && b <= 'z' {
+				s.pairs++
+				if usualPair(a, b) {
+					s.common++
+				}
+			}
+			run, step = grow(run, c == last), grow(step, c == last+1)
+			s.run, s.step = max(s.run, run), max(s.step, step)
+		}
+		last, kind = c, k
+	}
+	total := float64(len(v))
+	for _, n := range count {
+		if n > 0 {
+			s.distinct++
+			p := float64(n) / total
+			s.entropy -= p * math.Log2(p)
+		}
+	}
+	return s
+}
+
+func grow(n int, more bool) int {
+	if more {
+		return n + 1
+	}
+	return 1
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// usual holds, for each first letter, the letters that often follow it in English words and in programmers' names.
+var usual = [26]string{
+	"bcdgilmnprstuvy", "aeilorsuy", "acehiklortu", "aeilorsu", "acdefgilmnopqrstuvwxy", "aefiloru", "aehilnorsu", "aeiort",
+	"abcdefglmnoprstvz", "aeou", "enilsy", "abcdefiklmopstuvwy", "abeimopsuy", "acdefgiknorstuvy", "abcdfgiklmnoprstuvwx",
+	"aehiloprstuy", "u", "acdefgiklmnoprstuvy", "acehiklmnopqrstuwy", "aceghilmorstuwy", "abcdegilmnprst", "aeiou", "aehinors",
+	"aceipt", "aeiloprst", "aeio",
+}
+
+func usualPair(a, b byte) bool {
+	follow := usual[a-'a']
+	for i := range len(follow) {
+		if follow[i] == b {
+			return true
+		}
+	}
+	return false
+}
+
+// random says how much a value looks as if a machine had drawn it: 0 not at all, 100 certainly.
+func (s shape) random() int {
+	if s.n < 6 || s.distinct < 5 {
+		return 0
+	}
+	r := 0
+	// Entropy against what n draws from the value's own alphabet would give.
+	alphabet := 0
+	if s.hexOnly == 1 {
+		alphabet = 16
+	} else {
+		for _, part := range [...]struct{ seen, size int }{{s.lower, 26}, {s.upper, 26}, {s.digit, 10}, {s.other, 4}} {
+			if part.seen > 0 {
+				alphabet += part.size
+			}
+		}
+	}
+	best := math.Log2(float64(min(alphabet, s.n)))
+	if best > 0 {
+		r += int(45 * min(1, max(0, (s.entropy/best-0.55)/0.35)))
+	}
+	if s.digit > 0 && s.lower+s.upper > 0 {
+		r += 15
+	}
+	if s.turns*4 >= s.n {
+		r += 15
+	} else if s.turns*7 >= s.n {
+		r += 8
+	}
+	switch {
+	case s.pairs >= 5 && s.common*100 < s.pairs*58:
+		r += 25
+	case s.pairs >= 5 && s.common*100 < s.pairs*68:
+		r += 10
+	case s.pairs >= 6 && s.common*100 >= s.pairs*78:
+		r -= 30
+	}
+	if s.n >= 20 {
+		r += 5
+	}
+	if s.n >= 32 {
+		r += 10
+	}
+	if s.digit == s.n {
+		r -= 40
+	}
+	return min(100, max(0, r))
+}
+
+// filler are words that people write where a secret should go.
+var filler = []string{
+	"example", "your", "placeholder", "change", "replace", "insert", "dummy", "fake", "sample", "redacted", "xxxx", "****", "....", "____", "todo", "foobar",
+	"not-a", "not_a", "notareal", "-here", "_here", "<", "${", "{{", "$(", "%(", "%s", "%v", "secret-here", "my-secret", "mysecret", "my_secret", "none", "null",
+	"undefined", "enter", "asdf", "test_key", "some-", "some_", "abc123", "letmein", "goes", "<%", "#{", "1234567890", "process.env", "os.environ", "getenv", "lorem", "...",
+}
+
+// hardFiller is what no real secret holds, however random the rest is.
+var hardFiller = []string{"xxxxxx", "******", "......", "${", "{{", "$(", "%(", "placeholder", "your-", "your_", "<your", "insert_", "replace_", "changeme", "redacted", "<%", "process.env", "os.environ"}
+
+func holds(v []byte, words []string) string {
+	if len(v) > 256 {
+		v = v[:256]
+	}
+	var buf [256]byte
+	low := buf[:len(v)]
+	for i, c := range v {
+		low[i] = fold(c)
+	}
+	for _, w := range words {
+		if bytes.Contains(low, []byte(w)) {
+			return w
+		}
+	}
+	return ""
+}
+
+// weak reports a value that cannot be a secret whatever its name: one byte over and over, a template, nothing.
+func (s shape) weak() bool {
+	return s.n == 0 || s.distinct < 4 && s.n >= 8 || s.run*2 > s.n && s.n >= 8 || s.run >= 10 && s.n < 200
+}
