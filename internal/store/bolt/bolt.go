@@ -64,6 +64,10 @@ type Options struct {
 	Heartbeat    time.Duration // of Watch; 0: store.DefaultHeartbeat
 }
 
+// smallest is the size of an empty bbolt file: four pages. An empty file, which bbolt would make a database of, is
+// what is left of something, not a wish for a new store.
+const smallest = 4 * 4096
+
 func dataBucket() []byte { return []byte("data") }
 func metaBucket() []byte { return []byte("meta") }
 func headerKey() []byte  { return []byte("header") }
@@ -157,6 +161,7 @@ func openLocked(path string, o Options, wait time.Duration) (db *bbolt.DB, file 
 	defer func() {
 		if r := recover(); r != nil {
 			if file != nil {
+				unlock(file)
 				_ = file.Close()
 			}
 			db, err = nil, fmt.Errorf("%s: %v: %w", path, r, store.ErrCorrupt)
@@ -168,8 +173,8 @@ func openLocked(path string, o Options, wait time.Duration) (db *bbolt.DB, file 
 		f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
 		if err == nil {
 			file = f
-			if info, err := f.Stat(); err == nil && info.Size() == 0 {
-				return nil, errors.Join(fmt.Errorf("the file is empty: %w", store.ErrCorrupt), f.Close())
+			if info, err := f.Stat(); err == nil && info.Size() < smallest {
+				return nil, errors.Join(fmt.Errorf("a file of %d bytes: %w", info.Size(), store.ErrCorrupt), f.Close())
 			}
 		}
 		return f, err
@@ -331,6 +336,7 @@ func (e *Engine) Close() error {
 			removeHolder(e.path)
 		}
 		if e.wrecked.Load() { // to close bbolt would wait for its locks; the map stays, the file and its lock do not
+			unlock(e.file)
 			err = e.file.Close()
 			return
 		}

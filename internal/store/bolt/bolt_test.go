@@ -25,3 +25,9 @@ func TestEngine(t *testing.T) {
 		return open(t, filepath.Join(t.TempDir(), "store.db"), bolt.Options{})
 	})
 }
+
+func BenchmarkEngine(b *testing.B) {
+	storetest.Benchmark(b, func(b *testing.B) store.Engine {
+		return open(b, filepath.Join(b.TempDir(), "store.db"), bolt.Options{})
+	})
+}

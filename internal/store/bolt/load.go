@@ -126,48 +126,60 @@ func (e *Engine) Compact(ctx context.Context, dst string) (at store.Revision, er
 const maxDamage = 20
 
 // Check reads every page and every record and reports what is wrong: the shape of the tree, pages that are lost or used twice, records
-// that cannot be. It knows nothing of the values' seals. Writes wait until it is done. What it found wraps store.ErrCorrupt.
+// that cannot be. It knows nothing of the values' seals. Writes wait while the pages are counted. What it found wraps
+// store.ErrCorrupt.
 func (e *Engine) Check(ctx context.Context) error {
+	// The records first: bbolt's own check runs on a goroutine where a page outside the file would be the end of the process.
+	if err := e.view(ctx, func(tx *bbolt.Tx, data *bbolt.Bucket) error { return e.checkRecords(ctx, tx, data) }); err != nil {
+		return err
+	}
 	if e.opts.ReadOnly { // nobody writes
-		return e.view(ctx, func(tx *bbolt.Tx, _ *bbolt.Bucket) error { return e.check(ctx, tx) })
+		return e.view(ctx, func(tx *bbolt.Tx, _ *bbolt.Bucket) error { return e.checkPages(tx) })
 	}
 	return e.exclusive(ctx, func() error {
-		tx, err := e.db.Begin(true) // bbolt's check is only safe while nobody else writes
+		tx, err := e.db.Begin(true) // it is only safe while nobody else writes
 		if err != nil {
 			return e.closedError(err)
 		}
 		defer func() { _ = tx.Rollback() }()
-		return e.check(ctx, tx)
+		return e.checkPages(tx)
 	})
 }
 
-func (e *Engine) check(ctx context.Context, tx *bbolt.Tx) error {
-	if info, err := e.file.Stat(); err != nil || tx.Size() > info.Size() { // its goroutine could not survive a fault
+func (e *Engine) checkRecords(ctx context.Context, tx *bbolt.Tx, data *bbolt.Bucket) error {
+	if info, err := e.file.Stat(); err != nil || tx.Size() > info.Size() {
 		return errors.Join(fmt.Errorf("%s is cut short: %w", e.path, store.ErrCorrupt), err)
 	}
 	var found []error
-	note := func(err error) {
+	at, last := store.Revision(data.Sequence()), ""
+	for entry, err := range entries(ctx, data) {
+		switch {
+		case err == nil && entry.Rev > 0 && entry.Rev <= at && entry.Key > last:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil: // the iteration ends
+			found = append(found, err)
+		case len(found) < maxDamage:
+			found = append(found, fmt.Errorf("record %q of revision %d after %q, in a store of revision %d", entry.Key, entry.Rev, last, at))
+		}
+		last = entry.Key
+	}
+	return e.damage(found)
+}
+
+func (e *Engine) checkPages(tx *bbolt.Tx) error {
+	var found []error
+	for err := range tx.Check() { // to the end, or its goroutine would stay
 		if len(found) < maxDamage {
 			found = append(found, err)
 		}
 	}
-	for err := range tx.Check() { // to the end, or its goroutine would stay
-		note(err)
+	return e.damage(found)
+}
+
+func (e *Engine) damage(found []error) error {
+	if len(found) == 0 {
+		return nil
 	}
-	data := tx.Bucket(dataBucket())
-	at := store.Revision(data.Sequence())
-	for entry, err := range entries(ctx, data) {
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			note(err)
-		case entry.Rev == 0 || entry.Rev > at:
-			note(fmt.Errorf("record %q has revision %d, the store %d", entry.Key, entry.Rev, at))
-		}
-	}
-	if len(found) > 0 {
-		return fmt.Errorf("%s: %w: %w", e.path, store.ErrCorrupt, errors.Join(found...))
-	}
-	return nil
+	return fmt.Errorf("%s: %w: %w", e.path, store.ErrCorrupt, errors.Join(found...))
 }

@@ -11,3 +11,7 @@ import (
 func TestEngine(t *testing.T) {
 	storetest.TestEngine(t, func(*testing.T) store.Engine { return mem.New() })
 }
+
+func BenchmarkEngine(b *testing.B) {
+	storetest.Benchmark(b, func(*testing.B) store.Engine { return mem.New() })
+}
