@@ -221,6 +221,18 @@ func (a *Authority) derive(ctx context.Context, index string, text []byte) (*hol
 	if err != nil {
 		return nil, nil, err
 	}
+	h, depKeys, err := a.stand(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.compile(ctx, h); err != nil {
+		return nil, nil, err
+	}
+	return h, depKeys, nil
+}
+
+// stand checks what the token hangs on and adds what its entity says; the powers are still missing.
+func (a *Authority) stand(ctx context.Context, t *Token) (*holding, []string, error) {
 	h := &holding{token: t, deadline: t.Life.Expires}
 	depKeys, err := a.descend(ctx, h)
 	if err != nil {
@@ -237,9 +249,6 @@ func (a *Authority) derive(ctx context.Context, index string, text []byte) (*hol
 		if h.identity.Policies, err = withIdentity(t.Policies, h.who); err != nil {
 			return nil, nil, err
 		}
-	}
-	if err := a.compile(ctx, h); err != nil {
-		return nil, nil, err
 	}
 	return h, depKeys, nil
 }
@@ -259,18 +268,11 @@ func (a *Authority) read(ctx context.Context, index string, text []byte) (*Token
 	if bytes.HasPrefix(text, []byte(PrefixBatch)) {
 		return a.disclose(index, text)
 	}
-	r, err := record.Get1(ctx, a.cfg.View, tokenKey(index))
-	if err != nil {
+	_, t, err := readToken(ctx, a.cfg.View, index)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !r.Found() {
-		return nil, errUnknown
-	}
-	t, err := DecodeToken(index, r.Value)
-	if err != nil {
-		return nil, err
-	}
-	if t.Hollow || t.Kind == Batch {
+	case t == nil || t.Hollow || t.Kind == Batch:
 		return nil, errUnknown
 	}
 	return t, nil

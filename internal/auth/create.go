@@ -85,6 +85,12 @@ func (a Create) Plan(ctx context.Context, c Caller, v record.View) (Issued, []re
 	var custom []byte
 	if !a.ID.IsZero() {
 		custom = slices.Clone(a.ID.b)
+		switch r, err := record.Get1(ctx, v, tokenKey(v.Index(custom))); {
+		case err != nil:
+			return Issued{}, nil, err
+		case r.Found():
+			return Issued{}, nil, invalid("cannot create a token with a duplicate ID")
+		}
 	}
 	issued, planted, err := c.authority.plant(v, t, custom, entity)
 	issued.Warnings = append(warnings, issued.Warnings...)

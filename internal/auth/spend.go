@@ -50,7 +50,7 @@ func revoke(ctx context.Context, v record.View, r record.Record, t *Token) ([]re
 			return nil, err
 		}
 		if len(keys) > 0 {
-			return append(changes, record.Change{Key: goneKey(t.index), Value: []byte(t.index)}), nil
+			return append(changes, record.Change{Key: goneKey(t.index), Value: []byte(goneAll)}), nil
 		}
 	}
 	return changes, nil
