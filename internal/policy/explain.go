@@ -62,10 +62,11 @@ func (s *Set) matches(r *Request, decider *entry) []Match {
 		names = append(names, bare)
 	}
 	for _, name := range names {
-		if s.denies != nil {
-			s.denies.each(name, gather)
+		for _, x := range []*index{s.denies, s.allows, s.adds} {
+			if x != nil {
+				x.each(name, gather)
+			}
 		}
-		s.allows.each(name, gather)
 	}
 	slices.SortFunc(found, func(a, b *entry) int {
 		switch {
@@ -81,7 +82,7 @@ func (s *Set) matches(r *Request, decider *entry) []Match {
 		for _, rule := range e.rules {
 			out = append(out, Match{
 				Rule: rule, Rank: i + 1, Pattern: e.pattern.String(), Deciding: e == decider,
-				Grants: rule.Effect == Allow && rule.Capabilities&Deny == 0 && rule.Capabilities.Has(r.Capability),
+				Grants: rule.Effect != AbsoluteDeny && rule.Capabilities&Deny == 0 && rule.Capabilities.Has(r.Capability),
 			})
 		}
 	}
@@ -95,11 +96,11 @@ func (s *Set) misses(r *Request, matches []Match) []Miss {
 			out = append(out, miss)
 		}
 	}
-	for p, e := range s.allows.known {
-		if e.caps&Deny != 0 || p.Matches(r.Resource) {
+	for e := range s.granting() {
+		if e.pattern.Matches(r.Resource) {
 			continue
 		}
-		miss, ok := nearly(p, r)
+		miss, ok := nearly(e.pattern, r)
 		if !ok {
 			continue
 		}
@@ -132,7 +133,7 @@ func missOfMatch(r *Request, m, first Match) (Miss, bool) {
 		return miss, false
 	case m.Grants && !m.Deciding:
 		miss.Why = fmt.Sprintf("it grants %s, but %q in policy %s is more specific and decides alone", r.Capability, first.Pattern, first.Rule.Origin.Policy)
-		miss.weight = 1
+		miss.weight = -1
 	case m.Grants && r.Protected != "":
 		miss.Why = fmt.Sprintf("the Space %s is protected: only a rule that spells its whole name reaches it", r.Protected)
 		miss.Suggest = r.Protected + strings.TrimPrefix(r.Resource, r.Protected)
@@ -153,6 +154,9 @@ func engineWords() []string {
 func nearly(p Pattern, r *Request) (Miss, bool) {
 	for _, test := range []func(Pattern, string) (Miss, bool){nearWord, nearSlash, nearStar, nearCase, nearTypo} {
 		if miss, ok := test(p, r.Resource); ok {
+			if written, err := ParsePattern(miss.Suggest); err != nil || !written.Matches(r.Resource) {
+				miss.Suggest = r.Resource // the rule differs in more than one way
+			}
 			return miss, true
 		}
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,11 +36,8 @@ type Grant struct {
 	Flat  bool     `json:"flat,omitempty"` // the Space is home to kv v1
 }
 
-// The bounds on what a grant and a role's grants may unfold to.
-const (
-	maxPaths = 256
-	maxRules = 4096
-)
+// maxPaths bounds what a grant may unfold to.
+const maxPaths = 256
 
 // giving is what one verb gives on one kind of resource below a Space.
 type giving struct {
@@ -223,52 +219,26 @@ func (g Grant) rule(v Verb, gives giving, path string) (Rule, error) {
 	if err != nil {
 		return Rule{}, fmt.Errorf("grant: %q: %w", clip(path), err)
 	}
-	r := Rule{Pattern: pattern, Capabilities: gives.caps, Origin: Origin{Policy: g.Role, Text: name}}
+	r := Rule{Effect: Additive, Pattern: pattern, Capabilities: gives.caps, Origin: Origin{Policy: g.Role, Text: name}}
 	if v == VerbDeny {
 		r.Effect = AbsoluteDeny
 	}
 	return r, nil
 }
 
-// GrantPolicy compiles a role's grants into one policy. Grants add up, as people expect: where two overlap, both hold. The priority rules of policies
-// would let the more specific one decide alone, so each overlap gets a rule of its own that holds what all of them give.
+// GrantPolicy compiles a role's grants into one policy. Grants add up, as people expect: where two overlap both hold, within a role and among roles.
 func GrantPolicy(role Name, grants ...Grant) (*Policy, error) {
 	p := &Policy{Name: role.String()}
-	caps := map[Pattern]Capability{}
-	texts := map[Pattern]string{}
 	for _, g := range grants {
 		rules, err := g.Rules()
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rules {
-			r.Origin.Policy = p.Name
-			if r.Effect == AbsoluteDeny || r.Pattern.Templated() {
-				p.Rules = append(p.Rules, r)
-				continue
-			}
-			caps[r.Pattern] |= r.Capabilities
-			texts[r.Pattern] = r.Origin.Text
-		}
+		p.Rules = append(p.Rules, rules...)
 	}
-	given := make([]Pattern, 0, len(caps))
-	for pattern := range caps {
-		given = append(given, pattern)
+	for i := range p.Rules {
+		p.Rules[i].Origin.Policy = p.Name
 	}
-	all, err := closeUnderMeet(given)
-	if err != nil {
-		return nil, err
-	}
-	for _, pattern := range all {
-		r := Rule{Pattern: pattern, Origin: Origin{Policy: p.Name, Text: cmp.Or(texts[pattern], pattern.String())}}
-		for _, g := range given {
-			if m, ok := meet(g, pattern); ok && m == pattern {
-				r.Capabilities |= caps[g]
-			}
-		}
-		p.Rules = append(p.Rules, r)
-	}
-	slices.SortStableFunc(p.Rules, func(a, b Rule) int { return strings.Compare(a.Origin.Text, b.Origin.Text) })
 	text, err := MarshalGrants(grants)
 	p.Text = string(text)
 	return p, err

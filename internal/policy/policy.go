@@ -9,7 +9,7 @@
 // other than the root, names begin with the namespace's path.
 //
 // Decisions are made in this order: absolute denies, then the most specific matching rule by the vendor's published priority rules
-// (a deny in it absorbs everything else), then the protected Space rule, then conditions. Anything not granted is refused.
+// (a deny in it absorbs everything else), then the protected Space rule, then conditions, then additive rules. Anything not granted is refused.
 package policy
 
 import "time"
@@ -17,18 +17,16 @@ import "time"
 // Effect says what a matching rule does.
 type Effect uint8
 
-// The effects. An AbsoluteDeny is decided before, and regardless of, everything else.
+// The effects.
 const (
-	Allow Effect = iota
-	AbsoluteDeny
+	Allow        Effect = iota // takes part in the priority order: of all that match, the most specific pattern decides alone
+	Additive                   // adds its capabilities to whatever else is granted, as friendly grants and IAM statements do; a deny still wins
+	AbsoluteDeny               // is decided before, and regardless of, everything else
 )
 
 // String is the effect's name.
 func (e Effect) String() string {
-	if e == AbsoluteDeny {
-		return "absolute deny"
-	}
-	return "allow"
+	return [...]string{"allow", "additive", "absolute deny"}[e]
 }
 
 // Origin says where a rule was written.

@@ -2,7 +2,8 @@ package policy
 
 import (
 	"encoding/json"
-	"sort"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ type Set struct {
 	root    bool
 	within  string // a root Set's namespace path with a slash at its end, or ""
 	allows  *index
+	adds    *index // additive rules; nil when there are none
 	denies  *index // absolute denies; nil when there are none
 	expires time.Time
 	params  bool
@@ -115,13 +117,7 @@ func (s *Set) add(now time.Time, p *Policy, r *Rule) {
 	if !ok {
 		return
 	}
-	x := s.allows
-	if r.Effect == AbsoluteDeny {
-		if s.denies == nil {
-			s.denies = newIndex()
-		}
-		x = s.denies
-	}
+	x := s.index(r.Effect)
 	e := x.known[pattern]
 	if e == nil {
 		e = &entry{pattern: pattern, rank: pattern.rank()}
@@ -129,6 +125,21 @@ func (s *Set) add(now time.Time, p *Policy, r *Rule) {
 	}
 	e.merge(r)
 	s.params = s.params || e.conditions != nil && e.conditions.parameters()
+}
+
+// index is where rules of an effect belong.
+func (s *Set) index(e Effect) *index {
+	x := &s.allows
+	switch e {
+	case Additive:
+		x = &s.adds
+	case AbsoluteDeny:
+		x = &s.denies
+	}
+	if *x == nil {
+		*x = newIndex()
+	}
+	return *x
 }
 
 // merge adds one more rule for the entry's pattern: capabilities add up, a deny absorbs everything.
@@ -199,9 +210,18 @@ func (s *Set) decide(r *Request) (Decision, *entry) {
 		return Decision{Reason: ReasonAbsoluteDeny, Rule: e.giver(r.Capability)}, e
 	}
 	e := s.find(r.Resource, r.Capability&(List|Scan) != 0)
-	if e == nil {
-		return Decision{}, nil
+	d := Decision{}
+	if e != nil {
+		d = e.decide(r)
 	}
+	if s.adds == nil || d.Allowed || d.Reason == ReasonDeny {
+		return d, e
+	}
+	return s.decideMore(r, d, e)
+}
+
+// decide is the decision by the entry with the highest priority.
+func (e *entry) decide(r *Request) Decision {
 	d := Decision{Capabilities: e.caps}
 	switch {
 	case e.caps&Deny != 0:
@@ -215,6 +235,40 @@ func (s *Set) decide(r *Request) (Decision, *entry) {
 	default:
 		d.Reason, d.Rule, d.PageLimit = e.conditions.permits(r), e.giver(r.Capability), e.conditions.PageLimit
 		d.Allowed = d.Reason == ReasonGranted
+	}
+	return d
+}
+
+// decideMore adds what additive rules give to a decision that did not grant the request. What the deciding entry holds counts only where it has no
+// conditions, so that nothing is granted by half of a condition.
+func (s *Set) decideMore(r *Request, d Decision, e *entry) (Decision, *entry) {
+	caps := Capability(0)
+	if e != nil && e.conditions == nil {
+		caps = d.Capabilities
+	}
+	var giver, hidden *entry
+	consider := func(a *entry) {
+		switch {
+		case r.Protected != "" && !a.rank.names(r.Protected):
+			hidden = a
+		case a.caps&r.Capability != 0 && (a.conditions == nil || a.conditions.permits(r) == ReasonGranted):
+			caps |= a.caps
+			if giver == nil || a.rank.above(&giver.rank) {
+				giver = a
+			}
+		}
+	}
+	s.adds.each(r.Resource, consider)
+	if bare, slash := strings.CutSuffix(r.Resource, "/"); slash && r.Capability&(List|Scan) != 0 {
+		s.adds.each(bare, consider)
+	}
+	switch {
+	case giver != nil && caps.Has(r.Capability):
+		return Decision{Allowed: true, Reason: ReasonGranted, Rule: giver.giver(r.Capability), Capabilities: caps}, giver
+	case e == nil && giver != nil:
+		return Decision{Reason: ReasonCapability, Rule: giver.giver(r.Capability), Capabilities: caps}, giver
+	case e == nil && hidden != nil:
+		return Decision{Reason: ReasonProtected, Rule: hidden.giver(r.Capability)}, hidden
 	}
 	return d, e
 }
@@ -274,11 +328,29 @@ func (s *Set) CapabilitiesIn(protected, resource string) Capability {
 		}
 		return 0
 	}
-	e := s.find(resource, true)
-	if e == nil || e.caps&Deny == 0 && protected != "" && !e.rank.names(protected) {
-		return 0
+	caps := Capability(0)
+	add := func(e *entry) {
+		if protected == "" || e.rank.names(protected) {
+			caps |= e.caps
+		}
 	}
-	caps := e.caps
+	e := s.find(resource, true)
+	if e != nil && e.caps&Deny != 0 {
+		return Deny
+	}
+	if e != nil {
+		add(e)
+	}
+	if s.adds != nil {
+		s.adds.each(resource, add)
+		if bare, slash := strings.CutSuffix(resource, "/"); slash {
+			s.adds.each(bare, func(e *entry) { // a rule for "dir" gives on "dir/" what concerns lists only
+				if protected == "" || e.rank.names(protected) {
+					caps |= e.caps & (List | Scan)
+				}
+			})
+		}
+	}
 	if s.denies != nil {
 		s.denies.each(resource, func(e *entry) {
 			caps &^= e.caps
@@ -320,9 +392,10 @@ func (s *Set) HasAnyBelowIn(protected, prefix string) bool {
 	case s.root:
 		return strings.HasPrefix(prefix, s.within)
 	}
-	return s.allows.below(prefix, func(e *entry) bool {
+	gives := func(e *entry) bool {
 		return e.caps != 0 && e.caps&Deny == 0 && (protected == "" || e.rank.names(protected))
-	})
+	}
+	return s.allows.below(prefix, gives) || s.adds != nil && s.adds.below(prefix, gives)
 }
 
 // Patterns lists the patterns that the Set grants something on, sorted; for "who can read this" and tests.
@@ -330,12 +403,26 @@ func (s *Set) Patterns() []string {
 	if s == nil || s.root {
 		return nil
 	}
-	out := make([]string, 0, len(s.allows.known))
-	for p, e := range s.allows.known {
-		if e.caps&Deny == 0 {
-			out = append(out, p.String())
+	var out []string
+	for e := range s.granting() {
+		out = append(out, e.pattern.String())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// granting walks every entry that grants something.
+func (s *Set) granting() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, x := range []*index{s.allows, s.adds} {
+			if x == nil {
+				continue
+			}
+			for _, e := range x.known {
+				if e.caps&Deny == 0 && !yield(e) {
+					return
+				}
+			}
 		}
 	}
-	sort.Strings(out)
-	return out
 }
