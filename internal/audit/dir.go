@@ -104,29 +104,6 @@ func (d *dirLock) renew(dir string) error {
 
 func (d *dirLock) release() error { return d.f.Close() }
 
-// replaceFile writes a small file so that a reader, or a crash, finds the old or the new.
-func replaceFile(name string, data []byte) error {
-	tmp := name + ".new"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp, name)
-}
-
 // readSmall reads a regular file of at most limit bytes.
 func readSmall(name string, limit int64) ([]byte, error) {
 	f, err := segment.OpenRegular(name, os.O_RDONLY, 0)

@@ -44,7 +44,8 @@ func (l *Log) loadFiles() error {
 	if err != nil {
 		return err
 	}
-	if err := l.compare(signed); err != nil {
+	l.tree.signed = signed
+	if err := errors.Join(l.compare(signed), l.compare(l.tree.known)); err != nil {
 		return err
 	}
 	pos := l.tree.reader.Pos()
@@ -68,6 +69,7 @@ func (l *Log) loadFiles() error {
 	l.out.written.Store(pos.Offset)
 	l.out.size.Store(pos.Seq)
 	l.dur.synced.Store(pos.Offset)
+	l.tree.hashed.Store(l.tree.tree.Size())
 	l.dur.dirty.Store(false)
 	return nil
 }
@@ -211,12 +213,11 @@ func (l *Log) noteRepair(torn int64) (segment.Position, error) {
 	return pos, nil
 }
 
-// compare checks the tree against the stored checkpoint.
+// compare checks the tree against a smaller one: the stored checkpoint, or what it was before a Reopen.
 func (l *Log) compare(c checkpoint) error {
 	s := &l.tree
-	s.signed = c
 	if have := s.tree.Size(); have < c.size {
-		return fmt.Errorf("%w: it holds %d records, the checkpoint covers %d", ErrTruncated, have, c.size)
+		return fmt.Errorf("%w: it holds %d records, there were %d", ErrTruncated, have, c.size)
 	}
 	if c.size == 0 {
 		return nil
@@ -228,7 +229,7 @@ func (l *Log) compare(c checkpoint) error {
 		return err
 	}
 	if root != c.root {
-		return fmt.Errorf("%w: the first %d records do not match the checkpoint", ErrTampered, c.size)
+		return fmt.Errorf("%w: the first %d records are not what they were", ErrTampered, c.size)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -31,6 +32,8 @@ const (
 type sequencer struct {
 	due chan struct{} // more records are durable
 
+	hashed atomic.Uint64 // records that are durable and in the tree
+
 	mu      sync.Mutex // guards what follows
 	tree    *tile.Tree
 	reader  *segment.Reader
@@ -39,6 +42,7 @@ type sequencer struct {
 	headAt  time.Time
 	head0   uint64 // size in the head file
 	signed  checkpoint
+	known   checkpoint // what the tree was before a Reopen
 	signAt  time.Time
 	keptAt  time.Time
 }
@@ -102,6 +106,7 @@ func (s *sequencer) advance(l *Log, offset int64) error {
 		l.fail(err)
 		return l.Err()
 	}
+	s.hashed.Store(s.tree.Size())
 	return nil
 }
 
@@ -159,7 +164,7 @@ func (s *sequencer) sign(l *Log, now time.Time, force bool) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(l.path(checkpointName), signed); err != nil {
+	if err := segment.ReplaceFile(l.path(checkpointName), signed); err != nil {
 		return fmt.Errorf("write audit checkpoint: %w", err)
 	}
 	s.signed, s.signAt = c, now
@@ -196,7 +201,7 @@ func (s *sequencer) writeHead(l *Log) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(l.path(headName), append(b, '\n')); err != nil {
+	if err := segment.ReplaceFile(l.path(headName), append(b, '\n')); err != nil {
 		return fmt.Errorf("write audit head: %w", err)
 	}
 	s.head0 = s.tree.Size()

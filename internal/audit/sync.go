@@ -126,7 +126,8 @@ func (l *Log) checkFileLocked() error {
 }
 
 // Reopen tries to bring a log back that has become unavailable: the disk has room again, the file was put back.
-// It reads the tail as Open does. After a failed fsync only a new process can open the log.
+// It reads the tail as Open does, and refuses a log that lost records which this process knows to have been
+// durable. After a failed fsync only a new process can open the log.
 func (l *Log) Reopen() error {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
@@ -149,6 +150,9 @@ func (l *Log) Reopen() error {
 	defer l.tree.mu.Unlock()
 	if l.out.file != nil {
 		_ = l.out.file.Close()
+	}
+	if t := l.tree.tree; t != nil {
+		l.tree.known = checkpoint{size: t.Size(), root: t.Root()}
 	}
 	_ = l.tree.closeLocked()
 	if err := l.lock.renew(l.cfg.Dir); err != nil {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -108,4 +109,27 @@ func SameFile(f *os.File, name string) error {
 		return fmt.Errorf("%s: %w", filepath.Base(name), ErrReplaced)
 	}
 	return nil
+}
+
+// ReplaceFile writes a small file so that a reader, or a crash, finds the old or the new.
+func ReplaceFile(name string, data []byte) error {
+	tmp := name + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp, name)
 }
