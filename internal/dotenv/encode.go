@@ -115,8 +115,8 @@ func isBare(s string) bool {
 // readsBack tries a form between other lines, since a quote in it may pair with one further down, in an environment
 // where nothing is set and in one where every name is.
 func readsBack(d Dialect, key, form, value string) bool {
-	if d == PythonDotenv && strings.HasPrefix(form, `"`) && strings.HasSuffix(form, `\\"`) {
-		return false // before 1.2.4 python-dotenv takes the last backslash for that of \" if another quote follows
+	if (d == PythonDotenv || d == Godotenv) && (strings.HasSuffix(form, `\"`) || strings.HasSuffix(form, `\'`)) {
+		return false // python-dotenv before 1.2.4 and godotenv 1.5 take the last of two backslashes for that of \"
 	}
 	head := ""
 	if d == DecoupleINI {
@@ -124,12 +124,16 @@ func readsBack(d Dialect, key, form, value string) bool {
 	}
 	tails := []string{"", "\n", "\nQ1='q'\n# it's\n", "\nQ2=\"q\"\n# \"q\n", "\n#'\n", "\n#\"\n", "\n#`\n", "\n#\\'\n",
 		"\n#\\\"\n", "\n#\\`\n"}
+	envs := []Env{nil}
+	if strings.ContainsAny(form, "$%~`") {
+		envs = append(envs, func(name string) (string, bool) { return "set", name != key })
+	}
 	for _, tail := range tails {
 		f, err := Parse(d, []byte(head+key+"="+form+tail))
 		if err != nil || len(f.Skipped()) > 0 {
 			return false
 		}
-		for _, env := range []Env{nil, func(name string) (string, bool) { return "set", name != key }} {
+		for _, env := range envs {
 			vars, err := f.Values(Reading{Env: env})
 			if err != nil || len(vars) == 0 || vars[0].Name != key || vars[0].Null || vars[0].Value != value {
 				return false

@@ -171,6 +171,8 @@ func (s *posixScanner) dollar(quotes bool) {
 	switch {
 	case strings.HasPrefix(rest, "("):
 		s.command()
+	case strings.HasPrefix(rest, "["): // bash still evaluates $[…]
+		s.fail(s.at, CodeSyntax, "bash would evaluate this as arithmetic", "put the value between single quotes")
 	case strings.HasPrefix(rest, "{"):
 		n := posixBraced(rest)
 		if n < 0 {

@@ -34,6 +34,9 @@ func (w *posixWord) lookup(name string) (string, bool) { return w.scope.fileFirs
 
 // tilde resolves ~ at the start and behind an unquoted colon.
 func (w *posixWord) tilde() {
+	for strings.HasPrefix(w.src[w.at:], "\\\n") {
+		w.at += 2
+	}
 	rest := w.src[w.at:]
 	if !strings.HasPrefix(rest, "~") || len(rest) > 1 && rest[1] != '/' && rest[1] != ':' {
 		return
