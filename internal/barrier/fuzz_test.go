@@ -8,29 +8,38 @@ import (
 	"github.com/keephold/keephold/internal/barrier"
 )
 
-// Nothing but what was sealed opens, and nothing panics.
+// Nothing but what was sealed opens, and nothing panics. The keys are the
+// golden ones, because each fuzzing process sets itself up.
 func FuzzOpen(f *testing.F) {
-	k := newRing(f, barrier.XAES)
-	record := must(k.Seal(place, []byte("value")))(f)
-	dk, wrapped, err := k.NewDataKey(place)
-	if err != nil {
-		f.Fatal(err)
+	g := readGolden(f, "format-1.json")
+	k := must(barrier.OpenKeyring(g.Root, g.Installation, g.Keyring))(f)
+	is := func(b []byte, pick func(goldenSealed) hexBytes) bool {
+		return bytes.Equal(b, pick(g.Sealed[0])) || bytes.Equal(b, pick(g.Sealed[1]))
 	}
-	value := must(dk.Seal(place, []byte("value")))(f)
-	for _, b := range [][]byte{nil, {1}, record, wrapped, value, record[:20], {1, 0, 0, 0, 2}} {
-		f.Add(b)
+	record := func(s goldenSealed) hexBytes { return s.Record }
+	wrapped := func(s goldenSealed) hexBytes { return s.DataKey }
+	for _, s := range g.Sealed {
+		f.Add([]byte(s.Record))
+		f.Add([]byte(s.DataKey))
+		f.Add([]byte(s.Value))
+		f.Add([]byte(s.Record[:20]))
 	}
+	f.Add([]byte{})
+	f.Add([]byte{1, 0, 0, 0, 3})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := k.Open(place, b); err == nil != bytes.Equal(b, record) {
+		if _, err := k.Open(g.Context, b); (err == nil) != is(b, record) {
 			t.Errorf("record: %v", err)
 		} else if err != nil && !errors.Is(err, barrier.ErrUnopenable) {
 			t.Errorf("record: %v", err)
 		}
-		if _, err := k.OpenDataKey(place, b); err == nil != bytes.Equal(b, wrapped) {
+		if _, err := k.OpenDataKey(g.Context, b); (err == nil) != is(b, wrapped) {
 			t.Errorf("data key: %v", err)
 		}
-		if _, err := dk.Open(place, b); err == nil != bytes.Equal(b, value) {
-			t.Errorf("value: %v", err)
+		for _, s := range g.Sealed {
+			dk := must(k.OpenDataKey(g.Context, s.DataKey))(t)
+			if _, err := dk.Open(g.Context, b); (err == nil) != bytes.Equal(b, s.Value) {
+				t.Errorf("value under term %d: %v", s.Term, err)
+			}
 		}
 		k.SealedUnder(b)
 	})
@@ -60,13 +69,12 @@ func FuzzDecodeKeyring(f *testing.F) {
 }
 
 func FuzzUnwrapKey(f *testing.F) {
-	kek := bytes.Repeat([]byte{1}, 32)
-	blob := must(barrier.WrapKey(barrier.XAES, kek, "root", kek))(f)
-	f.Add(blob)
-	f.Add(blob[:30])
-	f.Add([]byte{})
+	g := readGolden(f, "format-1.json")
+	f.Add([]byte(g.WrappedKey))
+	f.Add([]byte(g.WrappedKey[:30]))
+	f.Add([]byte(g.Keyring))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := barrier.UnwrapKey(kek, "root", b); err == nil != bytes.Equal(b, blob) {
+		if _, err := barrier.UnwrapKey(g.Root, g.KEKLabel, b); (err == nil) != bytes.Equal(b, g.WrappedKey) {
 			t.Errorf("got %v", err)
 		}
 	})

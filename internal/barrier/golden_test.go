@@ -87,17 +87,22 @@ func TestGoldenFormats(t *testing.T) {
 	}
 	for _, name := range []string{"format-1.json"} {
 		t.Run(name, func(t *testing.T) {
-			b, err := os.ReadFile("testdata/" + name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var g golden
-			if err := json.Unmarshal(b, &g); err != nil {
-				t.Fatal(err)
-			}
+			g := readGolden(t, name)
 			g.check(t)
 		})
 	}
+}
+
+func readGolden(t testing.TB, name string) (g golden) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 func (g *golden) check(t *testing.T) {
