@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -81,6 +82,9 @@ func (q *queue) signal() {
 
 // take waits for requests and returns the next batch: several Applies, or one job. It returns nil when the queue is closed and empty.
 func (q *queue) take(batch []*request) []*request {
+	if len(batch) > 1 {
+		q.gather()
+	}
 	for {
 		q.mu.Lock()
 		batch = q.next(batch[:0])
@@ -95,6 +99,23 @@ func (q *queue) take(batch []*request) []*request {
 			return nil
 		}
 		<-q.wake
+	}
+}
+
+// gather lets the callers that were just answered come back with their next request, as long as every other look finds more of them.
+// Without it each transaction would hold half of them: those that were quicker than the committer, and then the rest. It
+// is no timer: it gives the processor away and returns as soon as nobody comes.
+func (q *queue) gather() {
+	for seen, idle := 0, 0; idle < 2 && seen < maxRequests; {
+		runtime.Gosched()
+		q.mu.Lock()
+		n := len(q.list)
+		q.mu.Unlock()
+		if n > seen {
+			seen, idle = n, 0
+		} else {
+			idle++
+		}
 	}
 }
 

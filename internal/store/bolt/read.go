@@ -39,6 +39,13 @@ func split(key string, stored []byte) (store.Revision, []byte, error) {
 	return store.Revision(binary.BigEndian.Uint64(stored)), stored[revSize:], nil
 }
 
+// owned copies a value out of the map. It never answers nil.
+func owned(value []byte) []byte {
+	b := make([]byte, len(value))
+	copy(b, value)
+	return b
+}
+
 // Get implements store.Engine.
 func (e *Engine) Get(ctx context.Context, atLeast store.Revision, keys ...string) (out []store.Entry, at store.Revision, err error) {
 	if err := store.CheckKeys(keys...); err != nil {
@@ -50,19 +57,19 @@ func (e *Engine) Get(ctx context.Context, atLeast store.Revision, keys ...string
 			return store.ErrBehind
 		}
 		out = make([]store.Entry, len(keys))
-		var seek []byte
+		c, seek := data.Cursor(), make([]byte, 0, 128) // one for all keys: they grow as they are used
 		for i, k := range keys {
 			out[i].Key = k
 			seek = append(seek[:0], k...)
-			stored := data.Get(seek)
-			if stored == nil {
+			found, stored := c.Seek(seek)
+			if !bytes.Equal(found, seek) {
 				continue
 			}
 			rev, value, err := split(k, stored)
 			if err != nil {
 				return err
 			}
-			out[i].Rev, out[i].Value = rev, bytes.Clone(value)
+			out[i].Rev, out[i].Value = rev, owned(value)
 		}
 		return nil
 	})
@@ -111,7 +118,7 @@ func page(ctx context.Context, c *bbolt.Cursor, q store.Query) ([]store.Entry, e
 		}
 		entry.Rev = rev
 		if !q.KeysOnly {
-			entry.Value = bytes.Clone(value)
+			entry.Value = owned(value)
 		}
 		out = append(out, entry)
 		k, v = c.Next()
