@@ -28,37 +28,16 @@ const (
 // Every is every capability that grants something.
 const Every = Create | Delete | List | Patch | Read | Scan | Subscribe | Sudo | Update
 
-func capabilityName(c Capability) string {
-	switch c {
-	case Create:
-		return "create"
-	case Delete:
-		return "delete"
-	case Deny:
-		return "deny"
-	case List:
-		return "list"
-	case Patch:
-		return "patch"
-	case Read:
-		return "read"
-	case Scan:
-		return "scan"
-	case Subscribe:
-		return "subscribe"
-	case Sudo:
-		return "sudo"
-	case Update:
-		return "update"
-	}
-	return ""
+// capabilityName is the name of capability number i.
+func capabilityName(i int) string {
+	return [...]string{"create", "delete", "deny", "list", "patch", "read", "scan", "subscribe", "sudo", "update"}[i]
 }
 
 // ParseCapability reads one capability's name.
 func ParseCapability(s string) (Capability, error) {
 	for i := range capabilityCount {
-		if c := Capability(1) << i; capabilityName(c) == s {
-			return c, nil
+		if capabilityName(i) == s {
+			return 1 << i, nil
 		}
 	}
 	return 0, fmt.Errorf("unknown capability %q: use create, read, update, patch, delete, list, scan, subscribe, sudo or deny", clip(s))
@@ -68,8 +47,8 @@ func ParseCapability(s string) (Capability, error) {
 func (c Capability) Names() []string {
 	names := make([]string, 0, bits.OnesCount16(uint16(c)))
 	for i := range capabilityCount {
-		if one := Capability(1) << i; c&one != 0 {
-			names = append(names, capabilityName(one))
+		if c&(1<<i) != 0 {
+			names = append(names, capabilityName(i))
 		}
 	}
 	return names

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,8 +211,10 @@ func TestCapabilitiesForm(t *testing.T) {
 	if got := policy.Every.String(); got != "create,delete,list,patch,read,scan,subscribe,sudo,update" {
 		t.Errorf("every: got %s", got)
 	}
-	if _, err := policy.ParseCapability("raed"); err == nil {
-		t.Error("an unknown capability was taken")
+	for _, name := range []string{"raed", "", "Read", strings.Repeat("x", 500)} {
+		if _, err := policy.ParseCapability(name); err == nil || len(err.Error()) > 250 {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 
@@ -316,4 +319,69 @@ func values(t testing.TB, list ...string) []policy.Value {
 		out = append(out, v)
 	}
 	return out
+}
+
+func TestAdditiveRules(t *testing.T) {
+	add := func(path string, caps policy.Capability, c *policy.Conditions) policy.Rule {
+		r := rule(t, path, caps)
+		r.Effect, r.Conditions = policy.Additive, c
+		return r
+	}
+	plain := func(path string, caps policy.Capability, c *policy.Conditions) policy.Rule {
+		r := rule(t, path, caps)
+		r.Conditions = c
+		return r
+	}
+	wrapped := &policy.Conditions{MinWrapTTL: time.Second}
+	tests := []struct {
+		name      string
+		rules     []policy.Rule
+		ask       policy.Capability
+		resource  string
+		protected string
+		want      policy.Reason
+		caps      policy.Capability
+	}{
+		{"alone", []policy.Rule{add("s/*", policy.Read, nil)}, policy.Read, "s/x", "", policy.ReasonGranted, policy.Read},
+		{"added to the deciding rule", []policy.Rule{plain("s/x", policy.List, nil), add("s/*", policy.Read, nil)}, policy.Read, "s/x", "", policy.ReasonGranted, policy.Read | policy.List},
+		{"both needed together", []policy.Rule{plain("s/x", policy.Sudo, nil), add("s/*", policy.Update, nil)}, policy.Update | policy.Sudo, "s/x", "", policy.ReasonGranted, policy.Update | policy.Sudo},
+		{"a deny wins", []policy.Rule{plain("s/x", policy.Deny, nil), add("s/x", policy.Read, nil)}, policy.Read, "s/x", "", policy.ReasonDeny, policy.Deny},
+		{"half of what is needed", []policy.Rule{add("s/x", policy.Update, nil)}, policy.Update | policy.Sudo, "s/x", "", policy.ReasonCapability, policy.Update},
+		{"no condition is halved", []policy.Rule{plain("s/x", policy.Sudo, wrapped), add("s/*", policy.Update, nil)}, policy.Update | policy.Sudo, "s/x", "", policy.ReasonCapability, policy.Sudo},
+		{"its own condition", []policy.Rule{add("s/*", policy.Read, wrapped)}, policy.Read, "s/x", "", policy.ReasonNoMatch, 0},
+		{"nothing of it matches", []policy.Rule{plain("s/x", policy.List, nil), add("t/*", policy.Read, nil)}, policy.Read, "s/x", "", policy.ReasonCapability, policy.List},
+		{"a list with its slash", []policy.Rule{add("s/dir", policy.List, nil)}, policy.List, "s/dir/", "", policy.ReasonGranted, policy.List},
+		{"a read does not lose its slash", []policy.Rule{add("s/dir", policy.Read, nil)}, policy.Read, "s/dir/", "", policy.ReasonNoMatch, 0},
+		{"a protected Space it does not name", []policy.Rule{add("*", policy.Read, nil)}, policy.Read, "s/x", "s", policy.ReasonProtected, 0},
+		{"a protected Space it names", []policy.Rule{add("s/*", policy.Read, nil), add("*", policy.Update, nil)}, policy.Read, "s/x", "s", policy.ReasonGranted, policy.Read},
+		{"the more specific one is told", []policy.Rule{add("*", policy.Read, nil), add("s/*", policy.Read, nil)}, policy.Read, "s/x", "", policy.ReasonGranted, policy.Read},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := compile(tt.rules...)
+			d := s.Decide(policy.Request{Resource: tt.resource, Capability: tt.ask, Protected: tt.protected})
+			if d.Reason != tt.want || d.Capabilities != tt.caps || d.Allowed != (tt.want == policy.ReasonGranted) {
+				t.Errorf("got %v with %v, want %v with %v", d.Reason, d.Capabilities, tt.want, tt.caps)
+			}
+			if tt.name == "the more specific one is told" && d.Rule.Pattern.String() != "s/*" {
+				t.Errorf("got %v", d.Rule.Pattern)
+			}
+		})
+	}
+	s := compile(add("s/dir", policy.List|policy.Read, nil), add("s/+/x", policy.Read, nil), plain("t/x", policy.Read, nil))
+	if got := s.Capabilities("s/dir/"); got != policy.List {
+		t.Errorf("capabilities of a directory: got %v", got)
+	}
+	if got := s.CapabilitiesIn("s", "s/dir"); got != policy.List|policy.Read {
+		t.Errorf("capabilities in a protected Space: got %v", got)
+	}
+	if got := s.CapabilitiesIn("s/dir", "s/dir/x"); got != 0 {
+		t.Errorf("capabilities in a protected Space that is not named: got %v", got)
+	}
+	if !s.HasAnyBelow("s/") || s.HasAnyBelowIn("s/dir", "s/dir/y") || s.HasAnyBelow("u/") {
+		t.Error("has any below")
+	}
+	if got := s.Patterns(); !slices.Equal(got, []string{"s/+/x", "s/dir", "t/x"}) {
+		t.Errorf("patterns: got %v", got)
+	}
 }

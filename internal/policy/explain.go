@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -68,14 +69,9 @@ func (s *Set) matches(r *Request, decider *entry) []Match {
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b *entry) int {
-		switch {
-		case a == decider || b != decider && a.rank.above(&b.rank):
-			return -1
-		case b == decider || b.rank.above(&a.rank):
-			return 1
-		}
-		return 0
+	sort.Slice(found, func(i, j int) bool {
+		a, b := found[i], found[j]
+		return a == decider || b != decider && a.rank.above(&b.rank)
 	})
 	var out []Match
 	for i, e := range found {
@@ -96,7 +92,7 @@ func (s *Set) misses(r *Request, matches []Match) []Miss {
 			out = append(out, miss)
 		}
 	}
-	for e := range s.granting() {
+	for _, e := range s.granting() {
 		if e.pattern.Matches(r.Resource) {
 			continue
 		}

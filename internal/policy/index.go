@@ -218,10 +218,8 @@ func (n *segment) below(prefix string, ok func(*entry) bool) bool {
 		return n.begins(piece, ok)
 	}
 	if n.tail != nil {
+		// Its keys hold no slash, so none of them goes on where the prefix ends: one covers it or none does.
 		if e := n.tail.longest(prefix); e != nil && ok(e) {
-			return true
-		}
-		if n.tail.below(prefix, ok) {
 			return true
 		}
 	}

@@ -22,16 +22,16 @@ const open = Capability(0)
 // table is every operation, made once and never written again.
 var table = func() map[Operation]need {
 	all := map[Operation]need{}
-	for _, rows := range [][]need{vaultSecrets(), vaultAuth(), vaultSystem(), vaultSystemMore(), awsOperations(), gcpOperations(), azureOperations(), nativeOperations()} {
-		for _, n := range rows {
-			if _, twice := all[n.op]; twice {
-				panic("policy: internal error: operation " + string(n.op) + " stands twice in the tables")
-			}
-			all[n.op] = n
-		}
+	for _, n := range rows() {
+		all[n.op] = n
 	}
 	return all
 }()
+
+// rows joins the tables.
+func rows() []need {
+	return slices.Concat(vaultSecrets(), vaultAuth(), vaultSystem(), vaultSystemMore(), awsOperations(), gcpOperations(), azureOperations(), nativeOperations())
+}
 
 // Operations lists every operation, sorted.
 func Operations() []Operation {

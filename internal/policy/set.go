@@ -2,7 +2,6 @@ package policy
 
 import (
 	"encoding/json"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -249,9 +248,10 @@ func (s *Set) decideMore(r *Request, d Decision, e *entry) (Decision, *entry) {
 	var giver, hidden *entry
 	consider := func(a *entry) {
 		switch {
+		case a.caps&r.Capability == 0:
 		case r.Protected != "" && !a.rank.names(r.Protected):
 			hidden = a
-		case a.caps&r.Capability != 0 && (a.conditions == nil || a.conditions.permits(r) == ReasonGranted):
+		case a.conditions == nil || a.conditions.permits(r) == ReasonGranted:
 			caps |= a.caps
 			if giver == nil || a.rank.above(&giver.rank) {
 				giver = a
@@ -404,25 +404,25 @@ func (s *Set) Patterns() []string {
 		return nil
 	}
 	var out []string
-	for e := range s.granting() {
+	for _, e := range s.granting() {
 		out = append(out, e.pattern.String())
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// granting walks every entry that grants something.
-func (s *Set) granting() iter.Seq[*entry] {
-	return func(yield func(*entry) bool) {
-		for _, x := range []*index{s.allows, s.adds} {
-			if x == nil {
-				continue
-			}
-			for _, e := range x.known {
-				if e.caps&Deny == 0 && !yield(e) {
-					return
-				}
+// granting lists every entry that grants something, in no order.
+func (s *Set) granting() []*entry {
+	var out []*entry
+	for _, x := range []*index{s.allows, s.adds} {
+		if x == nil {
+			continue
+		}
+		for _, e := range x.known {
+			if e.caps&Deny == 0 {
+				out = append(out, e)
 			}
 		}
 	}
+	return out
 }

@@ -166,10 +166,7 @@ type rendering struct {
 }
 
 func (f Facts) fill(template string) (*rendering, bool) {
-	pieces, err := splitTemplate(template)
-	if err != nil {
-		return nil, false // ParsePattern has checked it; a Pattern cannot be made otherwise
-	}
+	pieces, _ := splitTemplate(template) // ParsePattern has checked it; a Pattern cannot be made otherwise
 	out := &rendering{}
 	for _, p := range pieces {
 		text := p.text
