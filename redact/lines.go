@@ -1,0 +1,39 @@
+package redact
+
+import (
+	"bytes"
+)
+
+// lineLane masks unknown tokens by the leak rules. They need the whole token and often the name before it, so text is
+// held back to the end of its line, or to maxLine, or, for a private key, to its end.
+type lineLane struct {
+	r    *Redactor
+	held []byte
+	out  []byte
+}
+
+const maxLine = 1 << 16
+
+func (l *lineLane) pass(p []byte, last bool) []byte {
+	l.out = l.out[:0]
+	l.held = append(l.held, p...)
+	cut := bytes.LastIndexByte(l.held, '\n') + 1
+	if begin := bytes.LastIndex(l.held[:cut], []byte("-----BEGIN ")); begin >= 0 && !bytes.Contains(l.held[begin:cut], []byte("-----END ")) {
+		cut = begin
+	}
+	if last || len(l.held)-cut > maxLine {
+		cut = len(l.held)
+	}
+	b, end := l.held[:cut], 0
+	for m := range l.r.rules.Find(b) {
+		if m.SecretStart < end {
+			continue
+		}
+		l.out = append(l.out, b[end:m.SecretStart]...)
+		l.out = append(l.out, l.r.mask(m.Rule)...)
+		end = m.SecretEnd
+	}
+	l.out = append(l.out, b[end:]...)
+	l.held = append(l.held[:0], l.held[cut:]...)
+	return l.out
+}
