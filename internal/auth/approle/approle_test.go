@@ -109,3 +109,19 @@ func TestRefusals(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestContract(t *testing.T) {
+	authtest.TestMethod(t, func(t *testing.T) (*authtest.Rig, authtest.Harness) {
+		r := authtest.New(t)
+		role := newRole(t, r, "web", func(x *approle.Role) { x.SecretIDUses = 9 })
+		id := authtest.Must(t, r, r.Root(), approle.NewSecretID{Mount: mount, Role: "web"})
+		return r, authtest.Harness{
+			From: authtest.From("10.0.0.1"),
+			Good: func() auth.Method { return login(role.RoleID, id) },
+			Wrong: func() auth.Method {
+				return login(role.RoleID, approle.Made{SecretID: secret.NewValue([]byte("wrong"))})
+			},
+			Unknown: func() auth.Method { return login("nobody", id) },
+		}
+	})
+}

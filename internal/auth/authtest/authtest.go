@@ -118,8 +118,11 @@ func (r *Rig) SignIn(m auth.Method, from auth.From) (auth.Issued, error) {
 	for range 100 {
 		s, changes, err := m.SignIn(ctx, r.Store, from)
 		if err != nil {
-			if err := r.Apply(changes); err != nil && !errors.Is(err, secret.ErrConflict) {
-				return auth.Issued{}, err
+			switch applied := r.Apply(changes); {
+			case errors.Is(applied, secret.ErrConflict):
+				continue
+			case applied != nil:
+				return auth.Issued{}, applied
 			}
 			return auth.Issued{}, err
 		}
