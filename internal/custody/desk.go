@@ -124,3 +124,17 @@ func (d *Desk) damage(key string, err error) error {
 	d.damaged.Add(1)
 	return fmt.Errorf("record %s: %w: %w", key, secret.ErrDamaged, err)
 }
+
+// KnowsOf says whether a Caller may know that a Space exists: its policies grant something below it.
+func (d *Desk) KnowsOf(c auth.Caller, sp *secret.Space) bool {
+	o := d.open.Load()
+	if o == nil || c.Refusal() != nil {
+		return false
+	}
+	t := &turn{d: d, o: o, table: o.table.Load(), caller: c}
+	name := t.qualify(sp.Name)
+	if sp.Settings.Protected {
+		return c.Powers().HasAnyBelowIn(name, name+"/")
+	}
+	return c.Powers().HasAnyBelow(name + "/")
+}

@@ -1,0 +1,171 @@
+package vault
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/keephold/keephold/internal/auth"
+)
+
+// answer is what a handler has to say. data and auth are JSON already; nil data is the vendor's empty answer (204).
+type answer struct {
+	status   int
+	data     json.RawMessage
+	auth     json.RawMessage
+	wrapInfo json.RawMessage
+	warnings []string
+	lease    string
+	ttl      time.Duration // of the lease
+	renews   bool
+	mount    string // "kv", "token", "system": newer clients read it
+	raw      bool   // data is the whole body
+	flat     bool   // the members of data stand beside the envelope too, as the vendor's sys endpoints do
+}
+
+func (a answer) wrappable() bool {
+	return !a.raw && a.wrapInfo == nil && (a.data != nil || a.auth != nil)
+}
+
+// done is the answer of what has nothing to say.
+func done() (answer, error) { return answer{status: http.StatusNoContent}, nil }
+
+// say answers v as the data of an envelope.
+func say(v any) (answer, error) {
+	b, err := json.Marshal(v)
+	return answer{data: b}, err
+}
+
+// sayFlat is say for the vendor's system endpoints, whose members stand beside "data" as well as inside it.
+func sayFlat(v any) (answer, error) {
+	a, err := say(v)
+	a.flat, a.mount = true, "system"
+	return a, err
+}
+
+// sayRaw answers v without an envelope.
+func sayRaw(status int, v any) (answer, error) {
+	b, err := json.Marshal(v)
+	return answer{status: status, data: b, raw: true}, err
+}
+
+// keys answers a list of names; nothing to list is the vendor's 404.
+func keys(names []string) (answer, error) {
+	if len(names) == 0 {
+		return answer{}, errEmptyList
+	}
+	return say(struct {
+		Keys []string `json:"keys"`
+	}{names})
+}
+
+func (f *Front) answer(w http.ResponseWriter, rq *request, a answer) {
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Cache-Control"] = noStore
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	if a.data == nil && a.auth == nil && a.wrapInfo == nil && len(a.warnings) == 0 {
+		delete(h, "Content-Type")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	body := a.data
+	if !a.raw {
+		body = envelope(make([]byte, 0, len(a.data)+len(a.auth)+len(a.wrapInfo)+320), rq.id, a)
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body) // a client that went away has no use for the error
+}
+
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+)
+
+// envelope splices the parts, which are JSON already, into the vendor's form.
+func envelope(b []byte, id string, a answer) []byte {
+	b = append(b, `{"request_id":"`...)
+	b = append(b, id...)
+	b = append(b, `","lease_id":`...)
+	b = appendJSON(b, a.lease)
+	b = append(b, `,"renewable":`...)
+	b = strconv.AppendBool(b, a.renews)
+	b = append(b, `,"lease_duration":`...)
+	b = strconv.AppendInt(b, int64(a.ttl/time.Second), 10)
+	b = appendMember(b, "data", a.data)
+	b = appendMember(b, "wrap_info", a.wrapInfo)
+	if len(a.warnings) == 0 {
+		b = append(b, `,"warnings":null`...)
+	} else {
+		b = append(b, `,"warnings":`...)
+		b = appendJSON(b, a.warnings)
+	}
+	b = appendMember(b, "auth", a.auth)
+	if a.mount != "" {
+		b = append(b, `,"mount_type":"`...)
+		b = append(append(b, a.mount...), '"')
+	}
+	if a.flat && len(a.data) > 2 && a.data[0] == '{' {
+		b = append(b, ',')
+		b = append(b, a.data[1:len(a.data)-1]...)
+	}
+	return append(b, '}', '\n')
+}
+
+func appendMember(b []byte, name string, value json.RawMessage) []byte {
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, '"', ':')
+	if value == nil {
+		return append(b, "null"...)
+	}
+	return append(b, value...)
+}
+
+func appendJSON(b []byte, v any) []byte {
+	if s, ok := v.(string); ok && s == "" {
+		return append(b, `""`...)
+	}
+	j, err := json.Marshal(v)
+	if err != nil {
+		panic("vault front: internal error: " + err.Error())
+	}
+	return append(b, j...)
+}
+
+// newRequestID is a random UUID (RFC 9562, version 4).
+func newRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var s [36]byte
+	hex.Encode(s[:8], b[:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:], b[10:])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
+
+// wrapAnswer keeps the answer under a wrapping token and answers that token instead.
+func (rq *request) wrapAnswer(a answer) (answer, error) {
+	body := envelope(nil, rq.id, a)
+	w, err := rq.front.desk.Wrap(rq.ctx, rq.caller, rq.path, body, rq.wrap)
+	if err != nil {
+		return answer{}, err
+	}
+	info, err := json.Marshal(wrapInfo(w))
+	return answer{wrapInfo: info}, err
+}
+
+// issued is the vendor's "auth" block of a token that was just made.
+func issued(i auth.Issued) (answer, error) {
+	b, err := json.Marshal(authBlock(i))
+	return answer{auth: b, warnings: i.Warnings}, err
+}

@@ -1,0 +1,238 @@
+// Package vault speaks the HTTP API of HashiCorp Vault and OpenBao, so that their unchanged clients work. It decodes a
+// request, asks the Desk once, and encodes the answer; it decides nothing.
+package vault
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// Config of a Front. Desk is needed.
+type Config struct {
+	Desk    *custody.Desk
+	Keys    Keys         // the ceremony of initializing, unsealing, rekeying; nil where the server unseals by itself
+	Log     *slog.Logger // internal errors, never a value; nil discards
+	MaxBody int64        // bytes; 0 is 1 MiB
+	Depth   int          // of JSON; 0 is 64
+	Version string       // of the program, for health and seal-status
+	Node    string
+	Started time.Time
+}
+
+// Front is the Vault dialect's handler for everything under /v1/.
+type Front struct {
+	cfg   Config
+	desk  *custody.Desk
+	sys   []route
+	mount map[string][]route // by type of the sign-in mount
+}
+
+// New checks the configuration and starts nothing.
+func New(cfg Config) (*Front, error) {
+	if cfg.Desk == nil {
+		return nil, errors.New("vault front: a desk is needed")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = 1 << 20
+	}
+	if cfg.Depth == 0 {
+		cfg.Depth = 64
+	}
+	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes()}, nil
+}
+
+// op is what the vendor calls an operation. POST and PUT mean the same, and so do LIST and GET with ?list=true.
+type op uint8
+
+const (
+	read op = 1 << iota
+	write
+	remove
+	list
+	patch
+	scan
+)
+
+// request is one decoded request. It is complete when it is made.
+type request struct {
+	front  *Front
+	ctx    context.Context
+	http   *http.Request
+	caller auth.Caller
+	token  auth.Proof
+	op     op
+	ns     secret.NamespaceID
+	path   string // below /v1/ and the namespace, without slashes at the ends
+	folder bool   // the path was written with a '/' at its end
+	rest   string // what a mount or a route leaves of the path
+	args   map[string]string
+	body   []byte
+	fields fields
+	wrap   time.Duration
+	id     string
+}
+
+// ServeHTTP answers one request.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rq, err := f.decode(r)
+	if err != nil {
+		f.fail(w, rq, err)
+		return
+	}
+	do, err := f.route(rq)
+	if err != nil {
+		f.fail(w, rq, err)
+		return
+	}
+	a, err := do(rq)
+	if err == nil && rq.wrap > 0 && a.wrappable() {
+		a, err = rq.wrapAnswer(a)
+	}
+	if err != nil && a.data == nil {
+		f.fail(w, rq, err)
+		return
+	}
+	f.answer(w, rq, a)
+}
+
+func (f *Front) decode(r *http.Request) (*request, error) {
+	rq := &request{front: f, ctx: r.Context(), http: r, id: newRequestID()}
+	var err error
+	if rq.op, err = operation(r); err != nil {
+		return rq, err
+	}
+	path, ok := strings.CutPrefix(r.URL.Path, "/v1/")
+	if !ok {
+		return rq, errNoRoute(r.URL.Path)
+	}
+	if err := f.locate(rq, path); err != nil {
+		return rq, err
+	}
+	rq.token = auth.NewProof([]byte(presentedToken(r.Header)))
+	if rq.wrap, err = wrapTTL(r.Header.Get("X-Vault-Wrap-Ttl")); err != nil {
+		return rq, err
+	}
+	if rq.op&(write|patch) != 0 || rq.op == remove && r.ContentLength > 0 {
+		if err := rq.readBody(r); err != nil {
+			return rq, err
+		}
+	}
+	rq.caller = f.desk.Authenticate(rq.ctx, auth.Credential{
+		Token: rq.token,
+		From:  auth.From{Addr: peer(r), UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
+		Terms: auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap},
+	})
+	return rq, nil
+}
+
+// locate finds the namespace, by header and by path, and refuses every path that is not canonical before anything is
+// decided about it.
+func (f *Front) locate(rq *request, path string) error {
+	table := f.desk.Table()
+	if table != nil {
+		header := strings.Trim(rq.http.Header.Get("X-Vault-Namespace"), "/")
+		if header != "" && header != "root" {
+			path = header + "/" + path
+		}
+		rq.ns, path = table.ResolveNamespace(path)
+		if header != "" && header != "root" && rq.ns == "" {
+			return errNoRoute(path)
+		}
+	}
+	rq.folder = strings.HasSuffix(path, "/")
+	if rq.path = strings.TrimSuffix(path, "/"); rq.path == "" {
+		return errNoRoute(path)
+	}
+	_, err := secret.ParsePath(rq.path)
+	return err
+}
+
+func operation(r *http.Request) (op, error) {
+	switch r.Method {
+	case http.MethodGet:
+		if v := r.URL.RawQuery; v != "" && (strings.Contains(v, "list=") || strings.Contains(v, "scan=")) {
+			q := r.URL.Query()
+			if isTrue(q.Get("list")) {
+				return list, nil
+			}
+			if isTrue(q.Get("scan")) {
+				return scan, nil
+			}
+		}
+		return read, nil
+	case http.MethodHead:
+		return read, nil
+	case http.MethodPost, http.MethodPut:
+		return write, nil
+	case http.MethodPatch:
+		return patch, nil
+	case http.MethodDelete:
+		return remove, nil
+	case "LIST":
+		return list, nil
+	case "SCAN":
+		return scan, nil
+	}
+	return 0, errOperation
+}
+
+func isTrue(s string) bool { return s == "true" || s == "1" || s == "t" || s == "True" || s == "TRUE" }
+
+func presentedToken(h http.Header) string {
+	if t := h["X-Vault-Token"]; len(t) > 0 {
+		return t[0]
+	}
+	if bearer := h["Authorization"]; len(bearer) > 0 {
+		if t, ok := strings.CutPrefix(bearer[0], "Bearer "); ok {
+			return strings.TrimSpace(t)
+		}
+	}
+	return ""
+}
+
+func peer(r *http.Request) netip.Addr {
+	p, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{} // a unix socket
+	}
+	return p.Addr().Unmap()
+}
+
+func (rq *request) readBody(r *http.Request) error {
+	limit := rq.front.cfg.MaxBody
+	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return auth.Tell(secret.ErrInvalid, "error reading the body")
+	}
+	if int64(len(b)) > limit {
+		return auth.Tell(secret.ErrTooLarge, "request body too large: at most %d bytes are read", limit)
+	}
+	rq.body = b
+	rq.fields, err = parseFields(b, rq.front.cfg.Depth)
+	return err
+}
+
+// wrapTTL reads "60", "60s", "5m".
+func wrapTTL(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := parseDuration(s)
+	if err != nil || d < 0 {
+		return 0, auth.Tell(secret.ErrInvalid, "error parsing X-Vault-Wrap-TTL: %q is no duration", s)
+	}
+	return d, nil
+}
