@@ -6,6 +6,7 @@ import (
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
@@ -25,7 +26,11 @@ const attempts = 64
 // Do runs one act of administration at the Desk.
 func Do[T any](ctx context.Context, d *Desk, c auth.Caller, act Act[T]) (T, error) {
 	var zero T
-	t, err := d.admit(ctx, c, act.Need(), what{})
+	need, err := d.needOf(ctx, c, act)
+	if err != nil {
+		return zero, err
+	}
+	t, err := d.admit(ctx, c, need, what{})
 	if err != nil {
 		return zero, err
 	}
@@ -47,6 +52,22 @@ func Do[T any](ctx context.Context, d *Desk, c auth.Caller, act Act[T]) (T, erro
 		return result, nil
 	}
 	return zero, t.done(fmt.Errorf("%w: records kept changing", secret.ErrBusy))
+}
+
+// needOf is the act's need; one that would make what it names asks for create, as the vendor's existence check has it.
+// Nothing is looked up for a caller that is refused anyway.
+func (d *Desk) needOf(ctx context.Context, c auth.Caller, act interface{ Need() record.Need }) (record.Need, error) {
+	need := act.Need()
+	o := d.open.Load()
+	up, ok := act.(auth.Upsert)
+	if !ok || o == nil || c.Refusal() != nil {
+		return need, nil
+	}
+	there, err := up.Exists(ctx, c, o.view)
+	if err == nil && !there {
+		need.Capability = policy.Create
+	}
+	return need, err
 }
 
 // Login signs somebody in: the method checks the credential, a token is made, and what the method spent is stored

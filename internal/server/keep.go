@@ -1,0 +1,175 @@
+// Package server puts the house together: it opens a keep, hangs the fronts on listeners, and takes everything down in
+// order. What is linked in stands in literal tables here.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/keephold/keephold/internal/audit"
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/approle"
+	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/seal"
+	"github.com/keephold/keephold/internal/seal/keyfile"
+	"github.com/keephold/keephold/internal/store"
+	"github.com/keephold/keephold/internal/store/bolt"
+	"github.com/keephold/keephold/internal/store/mem"
+)
+
+// KeepConfig says where a keep lies and how it is opened.
+type KeepConfig struct {
+	Dir        string // directory of the store and its node id; "" keeps everything in memory
+	AuditDir   string // "": Dir/audit
+	SyncAlways bool   // audit: reads wait for the disk too
+	CacheBytes int64
+	WeakIDs    bool // dev only
+	OnError    func(error)
+}
+
+// Keep is an open store with its audit log and its Desk, sealed until somebody unseals it.
+type Keep struct {
+	Desk   *custody.Desk
+	Engine store.Engine
+	Log    *audit.Log
+
+	scratch string // a directory to remove when a keep in memory is closed
+}
+
+// OpenKeep opens a keep or makes a new, uninitialized one.
+func OpenKeep(cfg KeepConfig) (*Keep, error) {
+	k := new(Keep)
+	installation, err := k.openEngine(&cfg)
+	if err != nil {
+		return nil, errors.Join(err, k.closeStores())
+	}
+	node, err := nodeID(cfg.Dir)
+	if err != nil {
+		return nil, errors.Join(err, k.closeStores())
+	}
+	k.Log, err = audit.Open(audit.Config{Dir: cfg.AuditDir, Origin: "keephold/" + installation + "/" + node, SyncAlways: cfg.SyncAlways, OnError: cfg.OnError})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("audit log: %w", err), k.closeStores())
+	}
+	k.Desk, err = custody.Open(custody.Config{
+		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
+		Renewers: map[string]auth.Renewer{"approle": approle.Renew},
+	})
+	if err != nil {
+		return nil, errors.Join(err, k.closeStores())
+	}
+	return k, nil
+}
+
+func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
+	fresh := newInstallation()
+	if cfg.Dir == "" {
+		if k.scratch, err = os.MkdirTemp("", "keephold-dev-"); err != nil {
+			return "", err
+		}
+		if cfg.AuditDir == "" {
+			cfg.AuditDir = filepath.Join(k.scratch, "audit")
+		}
+		k.Engine = mem.New()
+		return fresh, nil
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return "", fmt.Errorf("directory of the store: %w", err)
+	}
+	if cfg.AuditDir == "" {
+		cfg.AuditDir = filepath.Join(cfg.Dir, "audit")
+	}
+	engine, err := bolt.Open(filepath.Join(cfg.Dir, "keephold.db"), bolt.Options{Installation: fresh})
+	if err != nil {
+		return "", err
+	}
+	k.Engine = engine
+	header, err := engine.Header(context.Background())
+	return header.Installation, err
+}
+
+// Close takes the keep down: the outbox is drained into the log before either is closed.
+func (k *Keep) Close(ctx context.Context) error {
+	return errors.Join(k.Desk.Close(ctx), k.closeStores())
+}
+
+func (k *Keep) closeStores() error {
+	var errs []error
+	if k.Log != nil {
+		errs = append(errs, k.Log.Close())
+	}
+	if k.Engine != nil {
+		errs = append(errs, k.Engine.Close())
+	}
+	if k.scratch != "" {
+		errs = append(errs, os.RemoveAll(k.scratch))
+	}
+	return errors.Join(errs...)
+}
+
+// UnsealByKeyFile opens the keep with the key file at path. A keep without keys is initialized with a new key file
+// first; then the answer holds a root token, else it is zero.
+func (k *Keep) UnsealByKeyFile(ctx context.Context, path string) (auth.Issued, error) {
+	initialized, err := k.Desk.Initialized(ctx)
+	if err != nil {
+		return auth.Issued{}, err
+	}
+	if !initialized {
+		if err := keyfile.Create(path); err != nil && !errors.Is(err, os.ErrExist) {
+			return auth.Issued{}, err
+		}
+	}
+	w, err := keyfile.New(path, os.Getenv)
+	if err != nil {
+		return auth.Issued{}, err
+	}
+	if initialized {
+		return auth.Issued{}, k.Desk.Unseal(ctx, w)
+	}
+	return k.initialize(ctx, w)
+}
+
+// InitializeInMemory opens a keep whose key nobody needs again.
+func (k *Keep) InitializeInMemory(ctx context.Context) (auth.Issued, error) {
+	w, err := seal.NewKeyWrap(seal.NewKey(), seal.KindKeyFile)
+	if err != nil {
+		return auth.Issued{}, err
+	}
+	return k.initialize(ctx, w)
+}
+
+func (k *Keep) initialize(ctx context.Context, w seal.Wrapper) (auth.Issued, error) {
+	return k.Desk.Initialize(ctx, auth.From{}, func(root []byte) (*seal.Config, error) {
+		wrapped, err := w.Wrap(ctx, root)
+		return &seal.Config{Kind: seal.KindKeyFile, Wrapped: wrapped}, err
+	})
+}
+
+// nodeID names this process's place among those that could share the store. It lies beside the store, so that the
+// audit log of a node keeps its origin.
+func nodeID(dir string) (string, error) {
+	if dir == "" {
+		return "memory", nil
+	}
+	path := filepath.Join(dir, "node")
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return string(b), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	id := newInstallation()[:8]
+	return id, os.WriteFile(path, []byte(id), 0o600)
+}
+
+func newInstallation() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b[:])
+}
