@@ -19,7 +19,7 @@ type MakeNamespace struct {
 }
 
 func (a MakeNamespace) Need() record.Need {
-	return record.Need{Action: "namespace.make", Resource: "sys/namespaces/" + a.Name, Capability: policy.Update, Sudo: true}
+	return record.Need{Action: "namespace.make", Resource: "sys/namespaces/" + a.Name, Capability: policy.Update}
 }
 
 func (a MakeNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) (*Namespace, []record.Change, error) {
@@ -59,7 +59,7 @@ type PatchNamespace struct {
 }
 
 func (a PatchNamespace) Need() record.Need {
-	return record.Need{Action: "namespace.patch", Resource: "sys/namespaces/" + a.Name, Capability: policy.Patch, Sudo: true}
+	return record.Need{Action: "namespace.patch", Resource: "sys/namespaces/" + a.Name, Capability: policy.Patch}
 }
 
 func (a PatchNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) (*Namespace, []record.Change, error) {
@@ -75,7 +75,7 @@ func (a PatchNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) 
 type DropNamespace struct{ Name string }
 
 func (a DropNamespace) Need() record.Need {
-	return record.Need{Action: "namespace.drop", Resource: "sys/namespaces/" + a.Name, Capability: policy.Delete, Sudo: true}
+	return record.Need{Action: "namespace.drop", Resource: "sys/namespaces/" + a.Name, Capability: policy.Delete}
 }
 
 func (a DropNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) (*Namespace, []record.Change, error) {

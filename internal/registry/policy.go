@@ -58,7 +58,7 @@ func policyRecord(ns secret.NamespaceID, name string) string {
 type WriteQuota struct{ Quota Quota }
 
 func (a WriteQuota) Need() record.Need {
-	return record.Need{Action: "quota.write", Resource: "sys/quotas/rate-limit/" + a.Quota.Name, Capability: policy.Update, Sudo: true}
+	return record.Need{Action: "quota.write", Resource: "sys/quotas/rate-limit/" + a.Quota.Name, Capability: policy.Update}
 }
 
 func (a WriteQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, []record.Change, error) {
@@ -75,7 +75,7 @@ func (a WriteQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, [
 type DropQuota struct{ Name string }
 
 func (a DropQuota) Need() record.Need {
-	return record.Need{Action: "quota.drop", Resource: "sys/quotas/rate-limit/" + a.Name, Capability: policy.Delete, Sudo: true}
+	return record.Need{Action: "quota.drop", Resource: "sys/quotas/rate-limit/" + a.Name, Capability: policy.Delete}
 }
 
 func (a DropQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, []record.Change, error) {

@@ -21,7 +21,7 @@ type MakeSpace struct {
 }
 
 func (a MakeSpace) Need() record.Need {
-	return record.Need{Action: "space.make", Resource: "sys/mounts/" + a.Space.Name, Capability: policy.Update, Sudo: true}
+	return record.Need{Action: "space.make", Resource: "sys/mounts/" + a.Space.Name, Capability: policy.Update}
 }
 
 func (a MakeSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*secret.Space, []record.Change, error) {
@@ -93,7 +93,7 @@ type TuneSpace struct {
 func (a TuneSpace) Need() record.Need {
 	resource := a.Action
 	if resource == "" {
-		return record.Need{Action: "space.tune", Resource: "sys/mounts/" + a.Name + "/tune", Capability: policy.Update, Sudo: true}
+		return record.Need{Action: "space.tune", Resource: "sys/mounts/" + a.Name + "/tune", Capability: policy.Update}
 	}
 	return record.Need{Action: "space.tune", Resource: resource, Capability: policy.Update}
 }
@@ -140,7 +140,7 @@ func (a RenameSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*s
 type DropSpace struct{ Name string }
 
 func (a DropSpace) Need() record.Need {
-	return record.Need{Action: "space.drop", Resource: "sys/mounts/" + a.Name, Capability: policy.Delete, Sudo: true}
+	return record.Need{Action: "space.drop", Resource: "sys/mounts/" + a.Name, Capability: policy.Delete}
 }
 
 func (a DropSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*secret.Space, []record.Change, error) {

@@ -19,13 +19,13 @@ func mountRoutes() map[string][]route {
 
 func tokenRoutes() []route {
 	return []route{
-		{write, "create", createToken},
+		{write, "create", "vault.token.create", createToken},
 	}
 }
 
 func approleRoutes() []route {
 	return []route{
-		{write, "login", func(rq *request) (answer, error) {
+		{write, "login", "vault.approle.login", func(rq *request) (answer, error) {
 			i, err := rq.front.desk.Login(rq.ctx, rq.caller, rq.path, approle.Login{
 				Mount: rq.mountRef(), RoleID: rq.fields.text("role_id"), SecretID: auth.NewProof([]byte(rq.fields.text("secret_id"))),
 			})

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"strings"
+
+	"github.com/keephold/keephold/internal/policy"
 )
 
 // handler answers one request. An answer beside an error is a body that goes out with the error's status.
@@ -11,6 +13,7 @@ type handler func(*request) (answer, error)
 type route struct {
 	ops     op
 	pattern string
+	policy  policy.Operation // the row of policy's table that says what it takes; a test looks each one up
 	do      handler
 }
 

@@ -11,10 +11,10 @@ import (
 // systemRoutes is everything below sys/, https://openbao.org/api-docs/system/
 func systemRoutes() []route {
 	return []route{
-		{read, "health", health},
-		{read, "seal-status", sealStatus},
-		{read, "internal/ui/mounts", visibleMounts},
-		{read, "internal/ui/mounts/{path...}", mountOf},
+		{read, "health", "vault.sys.health", health},
+		{read, "seal-status", "vault.sys.seal-status", sealStatus},
+		{read, "internal/ui/mounts", "vault.sys.internal.mounts", visibleMounts},
+		{read, "internal/ui/mounts/{path...}", "vault.sys.internal.mount", mountOf},
 	}
 }
 
