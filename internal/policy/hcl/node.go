@@ -41,7 +41,7 @@ type item struct {
 }
 
 func parseHCL(src []byte) (n *node, fault *Error) {
-	// The library panics on some tokens that its scanner lets through (numbers out of range, a here-document without an end).
+	// The library panics on some texts that its scanner lets through.
 	defer func() {
 		if r := recover(); r != nil {
 			n, fault = nil, &Error{Err: errors.New("not a policy file: the HCL in it cannot be read")}
@@ -129,8 +129,14 @@ func fromAST(a ast.Node, line int) (*node, *Error) {
 	return nil, &Error{Line: line, Err: errors.New("a value is missing")}
 }
 
-func fromToken(t token.Token) (*node, *Error) {
-	n := &node{line: t.Pos.Line}
+// fromToken reads a literal. The library panics on numbers out of range and on some texts; such a token is a fault of its line.
+func fromToken(t token.Token) (n *node, fault *Error) {
+	defer func() {
+		if r := recover(); r != nil {
+			n, fault = nil, &Error{Line: t.Pos.Line, Err: fmt.Errorf("%s cannot be read: it is out of range or malformed", clip(t.Text))}
+		}
+	}()
+	n = &node{line: t.Pos.Line}
 	switch v := t.Value().(type) {
 	case string:
 		n.text, n.str, n.value = v, true, policy.StringValue(v)
@@ -139,11 +145,7 @@ func fromToken(t token.Token) (*node, *Error) {
 	case int64:
 		n.value = policy.Value(strconv.FormatInt(v, 10))
 	case float64:
-		value, err := policy.ParseValue(strconv.AppendFloat(nil, v, 'g', -1, 64))
-		if err != nil {
-			return nil, &Error{Line: n.line, Err: fmt.Errorf("%s is not a number", t.Text)}
-		}
-		n.value = value
+		n.value = policy.Value(strconv.FormatFloat(v, 'g', -1, 64))
 	}
 	return n, nil
 }
