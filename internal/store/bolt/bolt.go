@@ -29,6 +29,14 @@
 // A read is a bbolt read transaction on the caller's goroutine. A commit's meta page can be seen between being written and
 // being synced; a read that began in that moment waits for the sync, so that nothing is ever answered that a power cut
 // could take back.
+//
+// Damage of the file's pages becomes an error that wraps store.ErrCorrupt, for the reads that meet it.
+//
+// BUG(store): bbolt's pages have no checksums. A damaged branch page that points back to its own ancestor would send a read
+// round in circles until the stack ends; no other damage is known to end the process.
+//
+// BUG(store): on Windows the map of the file cannot be larger than the file. When the file grows, writes there wait for reads
+// that have begun, an Export among them.
 package bolt
 
 import (
@@ -180,6 +188,10 @@ func openLocked(path string, o Options, wait time.Duration) (db *bbolt.DB, file 
 		return f, err
 	}
 	db, err = bbolt.Open(path, 0o600, opts)
+	if errors.Is(err, syscall.ENOMEM) { // a limit on address space: make do with less
+		opts.InitialMmapSize = 0
+		db, err = bbolt.Open(path, 0o600, opts)
+	}
 	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, nil, lockedError(path)
 	}

@@ -34,7 +34,7 @@ func build(path string, fill func(*bbolt.DB) error) error {
 	if dir == "" {
 		dir = "."
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return openError(err)
 	}
 	f, err := os.CreateTemp(dir, base+".new-*") // mode 0600
@@ -57,6 +57,17 @@ func build(path string, fill func(*bbolt.DB) error) error {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// makeDir makes the directory for a store, for its owner only.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(filepath.Clean(dir)))
 }
 
 // place links instead of renaming, which could replace a file that another process just made.
