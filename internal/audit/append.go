@@ -10,6 +10,9 @@ import (
 	"github.com/keephold/keephold/internal/audit/segment"
 )
 
+// onceEvery is how often a drain of the outbox asks for a sync of its own.
+const onceEvery = 50 * time.Millisecond
+
 // keepBuffer is the largest buffer that is kept for later use.
 const keepBuffer = 1 << 20
 
@@ -23,7 +26,7 @@ func (l *Log) Append(ctx context.Context, ev *Event) error {
 	if err != nil {
 		return err
 	}
-	if err := l.flush(end, gen); err != nil {
+	if err := l.flush(end, gen, false); err != nil {
 		return err
 	}
 	if l.cfg.SyncAlways {
@@ -45,7 +48,7 @@ func (l *Log) AppendSync(ctx context.Context, evs ...*Event) error {
 	if len(evs) == 0 {
 		return nil
 	}
-	if err := l.flush(end, gen); err != nil {
+	if err := l.flush(end, gen, false); err != nil {
 		return err
 	}
 	return l.waitSynced(ctx, end, gen)
@@ -74,13 +77,15 @@ func (l *Log) AppendOnce(ctx context.Context, recs []OutboxRecord) error {
 		l.once.add(keys)
 	}
 	if len(fresh) > 0 {
-		if err := l.flush(end, gen); err != nil {
+		if err := l.flush(end, gen, true); err != nil {
 			l.once.remove(fresh)
 			return err
 		}
 	}
-	// Also when nothing is new: an earlier call may have been cut off between the write and the sync.
-	return l.waitSynced(ctx, end, gen)
+	// Also when nothing is new: an earlier call may have been cut off between the write and the sync. The store
+	// holds these records durably already, so that a busy drain need not sync more often than this.
+	patience := onceEvery - time.Since(time.Unix(0, l.dur.last.Load()))
+	return l.waitSyncedPatiently(ctx, end, gen, patience)
 }
 
 // enqueue encodes the event and puts it behind what waits to be written.
@@ -128,9 +133,12 @@ func (in *intake) put(buf []byte) {
 	in.mu.Unlock()
 }
 
-// flush returns when the log has been written up to end: whoever gets the lock first writes for all who wait.
-func (l *Log) flush(end int64, gen uint64) error {
+// flush returns when the log has been written up to end: whoever gets the lock first writes for all who wait. A
+// lazy caller sees to the sync itself; when others' records went along, their flush finds them written but must
+// still start the clock, so that they are durable in time.
+func (l *Log) flush(end int64, gen uint64, lazy bool) error {
 	if l.out.written.Load() >= end && l.gen.Load() == gen {
+		l.startClock(lazy)
 		return nil
 	}
 	l.out.mu.Lock()
@@ -139,6 +147,7 @@ func (l *Log) flush(end int64, gen uint64) error {
 		return fmt.Errorf("%w: it was reopened before the record was written", ErrUnavailable)
 	}
 	if l.out.written.Load() >= end {
+		l.startClock(lazy)
 		return nil
 	}
 	if err := l.Err(); err != nil {
@@ -148,10 +157,15 @@ func (l *Log) flush(end int64, gen uint64) error {
 		l.fail(err)
 		return l.Err()
 	}
-	if l.dur.dirty.CompareAndSwap(false, true) {
+	l.startClock(lazy)
+	return nil
+}
+
+// startClock has the written records synced within SyncInterval. The flag spares all but the first the channel.
+func (l *Log) startClock(lazy bool) {
+	if !lazy && !l.dur.dirty.Load() && l.dur.dirty.CompareAndSwap(false, true) {
 		poke(l.dur.wake)
 	}
-	return nil
 }
 
 // writeGroup writes all that waits. The caller holds out.mu.

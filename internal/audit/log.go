@@ -100,6 +100,7 @@ type output struct {
 // durability lets many callers wait for one sync.
 type durability struct {
 	synced atomic.Int64
+	last   atomic.Int64 // when the last sync ended, Unix nanoseconds
 	dirty  atomic.Bool
 	wake   chan struct{} // something was written
 	urgent chan struct{} // somebody waits

@@ -60,6 +60,7 @@ func (l *Log) syncOnce() error {
 	if mark > l.dur.synced.Load() {
 		l.dur.synced.Store(mark)
 	}
+	l.dur.last.Store(time.Now().UnixNano())
 	l.dur.finish()
 	poke(l.tree.due)
 	return nil
@@ -81,6 +82,17 @@ func (d *durability) next() <-chan struct{} {
 
 // waitSynced returns when the log is durable up to end.
 func (l *Log) waitSynced(ctx context.Context, end int64, gen uint64) error {
+	return l.waitSyncedPatiently(ctx, end, gen, 0)
+}
+
+// waitSyncedPatiently leaves it to others for a while to ask for the sync.
+func (l *Log) waitSyncedPatiently(ctx context.Context, end int64, gen uint64, patience time.Duration) error {
+	var late <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		late = timer.C
+	}
 	for {
 		round := l.dur.next()
 		if l.gen.Load() != gen {
@@ -92,9 +104,13 @@ func (l *Log) waitSynced(ctx context.Context, end int64, gen uint64) error {
 		if err := l.Err(); err != nil {
 			return err
 		}
-		poke(l.dur.urgent)
+		if late == nil {
+			poke(l.dur.urgent)
+		}
 		select {
 		case <-round:
+		case <-late:
+			late = nil
 		case <-ctx.Done():
 			return fmt.Errorf("audit log: wait for durability: %w", ctx.Err())
 		}
