@@ -62,6 +62,14 @@ func AliasKey(ns secret.NamespaceID, mount, name string) string {
 	return record.Key("als", ns, mount, name)
 }
 
+// AliasIDKey leads from an alias's id to its entity's.
+func AliasIDKey(ns secret.NamespaceID, id string) string { return record.Key("ali", ns, id) }
+
+// GroupNameKey leads from a group's name, compared without regard to case, to its id.
+func GroupNameKey(ns secret.NamespaceID, name string) string {
+	return record.Key("grn", ns, strings.ToLower(name))
+}
+
 // GroupKey is the record of a group.
 func GroupKey(ns secret.NamespaceID, id string) string { return record.Key("grp", ns, id) }
 
@@ -112,6 +120,7 @@ func newEntity(ns secret.NamespaceID, s SignIn, link record.Record, now time.Tim
 	return e, []record.Change{
 		{Key: EntityKey(ns, id), Value: record.Encode(e), Expect: &absent},
 		{Key: EntityNameKey(ns, e.Name), Value: []byte(id), Expect: &absent},
+		{Key: AliasIDKey(ns, e.Aliases[0].ID), Value: []byte(id)},
 		link.Put([]byte(id)),
 	}, nil
 }

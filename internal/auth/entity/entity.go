@@ -1,0 +1,250 @@
+// Package entity administers who people and programs are: entities, the aliases by which sign-in mounts know them, and
+// groups, as far as policies and their templates speak of them (https://openbao.org/api-docs/secret/identity/).
+package entity
+
+import (
+	"context"
+	"slices"
+
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/record"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// Name names an entity or a group: by its id or, when ByName is set, by its name.
+type Name struct {
+	ByName bool
+	Text   string
+}
+
+// ByID and ByName name by one or the other.
+func ByID(id string) Name     { return Name{Text: id} }
+func ByName(name string) Name { return Name{ByName: true, Text: name} }
+
+func (n Name) resource(kind string) string {
+	switch {
+	case n.Text == "":
+		return "identity/" + kind
+	case n.ByName:
+		return "identity/" + kind + "/name/" + n.Text
+	}
+	return "identity/" + kind + "/id/" + n.Text
+}
+
+func need(verb string, c policy.Capability, resource string) record.Need {
+	return record.Need{Action: "identity." + verb, Resource: resource, Capability: c}
+}
+
+// resolve answers the id that n names in the namespace, "" when there is none.
+func (n Name) resolve(ctx context.Context, v record.View, nameKey func(secret.NamespaceID, string) string, ns secret.NamespaceID) (string, error) {
+	if !n.ByName {
+		return n.Text, nil
+	}
+	r, err := record.Get1(ctx, v, nameKey(ns, n.Text))
+	return string(r.Value), err
+}
+
+func read(ctx context.Context, v record.View, ns secret.NamespaceID, n Name) (*auth.Entity, record.Record, error) {
+	id, err := n.resolve(ctx, v, auth.EntityNameKey, ns)
+	if err != nil {
+		return nil, record.Record{}, err
+	}
+	e := &auth.Entity{}
+	r, err := record.LoadIf(ctx, v, auth.EntityKey(ns, id), e)
+	if err != nil || !r.Found() {
+		return nil, r, err
+	}
+	return e, r, nil
+}
+
+// Write makes an entity or changes it: Change is called with it as it is, or with a new one. It answers the id.
+type Write struct {
+	Name   Name // of the zero Text: a new one
+	Change func(*auth.Entity) error
+}
+
+// Need of the act.
+func (a Write) Need() record.Need {
+	return need("update", policy.Update, a.Name.resource("entity"))
+}
+
+// Plan stores the entity. Its id, aliases and groups are changed by acts of their own.
+func (a Write) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Entity, []record.Change, error) {
+	ns, now := c.From().Namespace, v.Now().UTC()
+	old, r, err := read(ctx, v, ns, a.Name)
+	switch {
+	case err != nil:
+		return auth.Entity{}, nil, err
+	case old == nil && a.Name.Text != "" && !a.Name.ByName:
+		return auth.Entity{}, nil, auth.Tell(secret.ErrNotFound, "entity not found from id")
+	case old == nil:
+		old = &auth.Entity{ID: auth.NewID(), Created: now}
+		if r, err = record.Get1(ctx, v, auth.EntityKey(ns, old.ID)); err != nil {
+			return auth.Entity{}, nil, err
+		}
+	}
+	e := *old
+	if e.Name == "" {
+		if e.Name = a.Name.Text; e.Name == "" {
+			e.Name = "entity_" + e.ID[:8]
+		}
+	}
+	if a.Change != nil {
+		if err := a.Change(&e); err != nil {
+			return auth.Entity{}, nil, err
+		}
+	}
+	e.ID, e.Aliases, e.Groups, e.Created, e.Updated = old.ID, old.Aliases, old.Groups, old.Created, now
+	if e.Policies, err = policies(e.Policies); err != nil {
+		return auth.Entity{}, nil, err
+	}
+	changes, err := rename(ctx, v, ns, auth.EntityNameKey, old.Name, e.Name, e.ID)
+	if err != nil {
+		return auth.Entity{}, nil, err
+	}
+	return e, append(changes, r.Put(record.Encode(&e))), nil
+}
+
+// policies makes names canonical. Root is not to be had by who somebody is.
+func policies(names []string) ([]string, error) {
+	out, err := auth.CanonicalPolicies(names, false)
+	if err == nil && slices.Contains(out, policy.NameRoot) {
+		return nil, invalid("policies cannot contain root")
+	}
+	return out, err
+}
+
+// rename moves the link from a name to an id.
+func rename(ctx context.Context, v record.View, ns secret.NamespaceID, key func(secret.NamespaceID, string) string, old, name, id string) ([]record.Change, error) {
+	if len(name) == 0 || len(name) > 512 {
+		return nil, invalid("name must be 1 to 512 bytes")
+	}
+	r, err := record.Get1(ctx, v, key(ns, name))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Found() && string(r.Value) == id:
+		return nil, nil
+	case r.Found():
+		return nil, invalid("name %q is already in use", name)
+	}
+	changes := []record.Change{r.Put([]byte(id))}
+	if old != "" {
+		changes = append(changes, record.Change{Key: key(ns, old), Delete: true})
+	}
+	return changes, nil
+}
+
+// Read answers an entity.
+type Read struct{ Name Name }
+
+// Need of the act.
+func (a Read) Need() record.Need { return need("read", policy.Read, a.Name.resource("entity")) }
+
+// Plan reads the entity.
+func (a Read) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Entity, []record.Change, error) {
+	e, _, err := read(ctx, v, c.From().Namespace, a.Name)
+	if err != nil {
+		return auth.Entity{}, nil, err
+	}
+	if e == nil {
+		return auth.Entity{}, nil, errNotFound
+	}
+	return *e, nil, nil
+}
+
+var errNotFound = auth.Tell(secret.ErrNotFound, "not found")
+
+// Delete removes an entity with its aliases; its tokens open nothing from then on.
+type Delete struct{ Name Name }
+
+// Need of the act.
+func (a Delete) Need() record.Need { return need("delete", policy.Delete, a.Name.resource("entity")) }
+
+// Plan removes the entity, if there is one.
+func (a Delete) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.None, []record.Change, error) {
+	ns := c.From().Namespace
+	e, r, err := read(ctx, v, ns, a.Name)
+	if err != nil || e == nil {
+		return auth.None{}, nil, err
+	}
+	changes := []record.Change{r.Remove(), {Key: auth.EntityNameKey(ns, e.Name), Delete: true}}
+	for _, x := range e.Aliases {
+		changes = append(changes, record.Change{Key: auth.AliasKey(ns, x.Mount, x.Name), Delete: true}, record.Change{Key: auth.AliasIDKey(ns, x.ID), Delete: true})
+	}
+	for _, id := range e.Groups {
+		g, r, err := readGroup(ctx, v, ns, ByID(id))
+		if err != nil {
+			return auth.None{}, nil, err
+		}
+		if g != nil {
+			g.Members = slices.DeleteFunc(g.Members, func(m string) bool { return m == e.ID })
+			changes = append(changes, r.Put(record.Encode(g)))
+		}
+	}
+	return auth.None{}, changes, nil
+}
+
+// List answers the ids of a namespace's entities or, when ByName is set, their names.
+type List struct {
+	ByName bool
+	After  string
+	Limit  int
+}
+
+// Need of the act.
+func (a List) Need() record.Need {
+	if a.ByName {
+		return need("list", policy.List, "identity/entity/name/")
+	}
+	return need("list", policy.List, "identity/entity/id/")
+}
+
+// Plan lists them.
+func (a List) Plan(ctx context.Context, c auth.Caller, v record.View) ([]string, []record.Change, error) {
+	prefix := auth.EntityKey(c.From().Namespace, "")
+	if a.ByName {
+		prefix = auth.EntityNameKey(c.From().Namespace, "")
+	}
+	names, err := auth.Names(ctx, v, prefix, a.After, a.Limit)
+	return names, nil, err
+}
+
+// Lookup finds an entity by its id, its name, an alias's id, or an alias's name and mount: what is not empty.
+type Lookup struct {
+	ID, Name, AliasID, AliasName, AliasMount string
+}
+
+// Need of the act.
+func (a Lookup) Need() record.Need { return need("lookup", policy.Update, "identity/lookup/entity") }
+
+// Plan finds the entity; nil when there is none.
+func (a Lookup) Plan(ctx context.Context, c auth.Caller, v record.View) (*auth.Entity, []record.Change, error) {
+	ns := c.From().Namespace
+	n := ByID(a.ID)
+	var link string
+	switch {
+	case a.ID != "":
+	case a.Name != "":
+		n = ByName(a.Name)
+	case a.AliasID != "":
+		link = auth.AliasIDKey(ns, a.AliasID)
+	case a.AliasName != "" && a.AliasMount != "":
+		link = auth.AliasKey(ns, a.AliasMount, a.AliasName)
+	default:
+		return nil, nil, invalid("query parameter not supplied")
+	}
+	if link != "" {
+		r, err := record.Get1(ctx, v, link)
+		if err != nil || !r.Found() {
+			return nil, nil, err
+		}
+		n = ByID(string(r.Value))
+	}
+	e, _, err := read(ctx, v, ns, n)
+	return e, nil, err
+}
+
+func invalid(format string, args ...any) error { return auth.Tell(secret.ErrInvalid, format, args...) }

@@ -1,0 +1,172 @@
+package entity
+
+import (
+	"context"
+	"slices"
+
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/record"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// maxMoves is how many members one write of a group may add and remove together, so that it is one commit on every engine.
+const maxMoves = 100
+
+func readGroup(ctx context.Context, v record.View, ns secret.NamespaceID, n Name) (*auth.Group, record.Record, error) {
+	id, err := n.resolve(ctx, v, auth.GroupNameKey, ns)
+	if err != nil {
+		return nil, record.Record{}, err
+	}
+	g := &auth.Group{}
+	r, err := record.LoadIf(ctx, v, auth.GroupKey(ns, id), g)
+	if err != nil || !r.Found() {
+		return nil, r, err
+	}
+	return g, r, nil
+}
+
+// WriteGroup makes a group or changes it: Change is called with it as it is, or with a new one.
+type WriteGroup struct {
+	Name   Name // of the zero Text: a new one
+	Change func(*auth.Group) error
+}
+
+// Need of the act.
+func (a WriteGroup) Need() record.Need {
+	return need("update", policy.Update, a.Name.resource("group"))
+}
+
+// Plan stores the group, and notes it in the records of members that come and go.
+func (a WriteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Group, []record.Change, error) {
+	ns, now := c.From().Namespace, v.Now().UTC()
+	old, r, err := readGroup(ctx, v, ns, a.Name)
+	switch {
+	case err != nil:
+		return auth.Group{}, nil, err
+	case old == nil && a.Name.Text != "" && !a.Name.ByName:
+		return auth.Group{}, nil, auth.Tell(secret.ErrNotFound, "group not found from id")
+	case old == nil:
+		old = &auth.Group{ID: auth.NewID(), Created: now}
+		if r, err = record.Get1(ctx, v, auth.GroupKey(ns, old.ID)); err != nil {
+			return auth.Group{}, nil, err
+		}
+	}
+	g := *old
+	g.Members = slices.Clone(old.Members)
+	if g.Name == "" {
+		if g.Name = a.Name.Text; g.Name == "" {
+			g.Name = "group_" + g.ID[:8]
+		}
+	}
+	if a.Change != nil {
+		if err := a.Change(&g); err != nil {
+			return auth.Group{}, nil, err
+		}
+	}
+	g.ID, g.Created, g.Updated = old.ID, old.Created, now
+	slices.Sort(g.Members)
+	g.Members = slices.Compact(g.Members)
+	if g.Policies, err = policies(g.Policies); err != nil {
+		return auth.Group{}, nil, err
+	}
+	changes, err := rename(ctx, v, ns, auth.GroupNameKey, old.Name, g.Name, g.ID)
+	if err != nil {
+		return auth.Group{}, nil, err
+	}
+	moves, err := move(ctx, v, ns, old, &g)
+	if err != nil {
+		return auth.Group{}, nil, err
+	}
+	return g, append(append(changes, moves...), r.Put(record.Encode(&g))), nil
+}
+
+// move notes the group in the records of those who join and strikes it from those who leave.
+func move(ctx context.Context, v record.View, ns secret.NamespaceID, old, g *auth.Group) ([]record.Change, error) {
+	var changes []record.Change
+	for _, id := range slices.Concat(old.Members, g.Members) {
+		was, is := slices.Contains(old.Members, id), slices.Contains(g.Members, id)
+		if was == is {
+			continue
+		}
+		e, r, err := read(ctx, v, ns, ByID(id))
+		switch {
+		case err != nil:
+			return nil, err
+		case e == nil && is:
+			return nil, invalid("invalid entity ID %q", id)
+		case e == nil:
+			continue
+		}
+		e.Groups = slices.DeleteFunc(e.Groups, func(s string) bool { return s == g.ID })
+		if is {
+			e.Groups = append(e.Groups, g.ID)
+		}
+		if changes = append(changes, r.Put(record.Encode(e))); len(changes) > maxMoves {
+			return nil, invalid("more than %d members come or go at once", maxMoves)
+		}
+	}
+	return changes, nil
+}
+
+// ReadGroup answers a group.
+type ReadGroup struct{ Name Name }
+
+// Need of the act.
+func (a ReadGroup) Need() record.Need { return need("read", policy.Read, a.Name.resource("group")) }
+
+// Plan reads the group.
+func (a ReadGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Group, []record.Change, error) {
+	g, _, err := readGroup(ctx, v, c.From().Namespace, a.Name)
+	if err != nil {
+		return auth.Group{}, nil, err
+	}
+	if g == nil {
+		return auth.Group{}, nil, errNotFound
+	}
+	return *g, nil, nil
+}
+
+// DeleteGroup removes a group. A group of more than maxMoves members is emptied first.
+type DeleteGroup struct{ Name Name }
+
+// Need of the act.
+func (a DeleteGroup) Need() record.Need {
+	return need("delete", policy.Delete, a.Name.resource("group"))
+}
+
+// Plan removes the group, if there is one, from its members' records as well.
+func (a DeleteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.None, []record.Change, error) {
+	ns := c.From().Namespace
+	g, r, err := readGroup(ctx, v, ns, a.Name)
+	if err != nil || g == nil {
+		return auth.None{}, nil, err
+	}
+	changes, err := move(ctx, v, ns, g, &auth.Group{ID: g.ID})
+	return auth.None{}, append(changes, r.Remove(), record.Change{Key: auth.GroupNameKey(ns, g.Name), Delete: true}), err
+}
+
+// ListGroups answers the ids of a namespace's groups or, when ByName is set, their names.
+type ListGroups struct {
+	ByName bool
+	After  string
+	Limit  int
+}
+
+// Need of the act.
+func (a ListGroups) Need() record.Need {
+	if a.ByName {
+		return need("list", policy.List, "identity/group/name/")
+	}
+	return need("list", policy.List, "identity/group/id/")
+}
+
+// Plan lists them.
+func (a ListGroups) Plan(ctx context.Context, c auth.Caller, v record.View) ([]string, []record.Change, error) {
+	prefix := auth.GroupKey(c.From().Namespace, "")
+	if a.ByName {
+		prefix = auth.GroupNameKey(c.From().Namespace, "")
+	}
+	names, err := auth.Names(ctx, v, prefix, a.After, a.Limit)
+	return names, nil, err
+}
