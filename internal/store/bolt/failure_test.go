@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -360,5 +361,76 @@ func TestCompact(t *testing.T) {
 	left, _ := filepath.Glob(filepath.Join(dir, "*.new-*"))
 	if len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestPanicWhileWriting: a panic below, as bbolt answers damaged pages with, stops the engine; it does not hang, and the file
+// can be opened again at once.
+func TestPanicWhileWriting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	e := open(t, path, bolt.Options{})
+	mustApply(t, e, one("a", "1")...)
+	bolt.HookWrites(e, func(bolt.WriteAt) bolt.WriteAt {
+		return func([]byte, int64) (int, error) { panic("damaged") }
+	})
+	if _, err := e.Apply(t.Context(), one("a", "2")); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("apply: got %v", err)
+	}
+	if _, _, err := e.Get(t.Context(), 0, "a"); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("get afterwards: got %v", err)
+	}
+	closed := make(chan error)
+	go func() { closed <- e.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Errorf("close: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("close hangs")
+	}
+	if got := valueOf(t, open(t, path, bolt.Options{LockTimeout: -1}), "a"); got != "1" {
+		t.Errorf("a is %q", got)
+	}
+}
+
+// TestCloseUnderLoad: what was acknowledged while the engine closed is there afterwards, what was refused is not.
+func TestCloseUnderLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	e := open(t, path, bolt.Options{})
+	var mu sync.Mutex
+	acked := map[string]bool{}
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				key := fmt.Sprint(w, "/", i)
+				_, err := e.Apply(context.Background(), one(key, "x"))
+				mu.Lock()
+				acked[key] = err == nil
+				mu.Unlock()
+				if err != nil {
+					if !errors.Is(err, store.ErrClosed) {
+						t.Errorf("%s: %v", key, err)
+					}
+					return
+				}
+			}
+		})
+	}
+	time.Sleep(30 * time.Millisecond)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	e = open(t, path, bolt.Options{})
+	for key, want := range acked {
+		entries, _, err := e.Get(t.Context(), 0, key)
+		if err != nil || (entries[0].Rev != 0) != want {
+			t.Errorf("%s: acknowledged %v, found revision %d, %v", key, want, entries[0].Rev, err)
+		}
+	}
+	if len(acked) < 32 {
+		t.Errorf("only %d writes", len(acked))
 	}
 }

@@ -18,7 +18,11 @@ import (
 	"github.com/keephold/keephold/internal/store/bolt"
 )
 
-const childEnv = "KEEPHOLD_STORE_TEST_CHILD"
+// The test binary is the victim of a kill when one of these is set.
+const (
+	childEnv = "KEEPHOLD_STORE_TEST_CHILD" // a store to write to
+	makerEnv = "KEEPHOLD_STORE_TEST_MAKER" // a directory to make stores in
+)
 
 // TestMain lets the test binary be the process that is killed.
 func TestMain(m *testing.M) {
@@ -27,6 +31,11 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		return
+	}
+	if dir := os.Getenv(makerEnv); dir != "" {
+		if err := maker(dir); err != nil {
+			panic(err)
+		}
 	}
 	m.Run()
 }
@@ -151,4 +160,62 @@ func killOnce(t *testing.T, path string) (lines []string, locked error) {
 		t.Fatal("the victim acknowledged nothing")
 	}
 	return lines, locked
+}
+
+func storeName(dir string, n int) string { return filepath.Join(dir, "sub", fmt.Sprintf("%05d.db", n)) }
+
+// maker makes store after store until it is killed.
+func maker(dir string) error {
+	for n := 0; ; n++ {
+		e, err := bolt.Open(storeName(dir, n), bolt.Options{Installation: "made"})
+		if err != nil {
+			return err
+		}
+		fmt.Println(n)
+		if err := e.Close(); err != nil {
+			return err
+		}
+	}
+}
+
+// TestKillWhileMaking: a process that is killed while it makes a store leaves a whole one or none.
+func TestKillWhileMaking(t *testing.T) {
+	for range rounds(t, 5) {
+		dir := t.TempDir()
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), makerEnv+"="+dir)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		made := 0
+		for in := bufio.NewScanner(out); in.Scan(); made++ {
+			if made == 0 {
+				time.AfterFunc(time.Duration(rand.IntN(20_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+			}
+		}
+		_ = cmd.Wait()
+		if made == 0 {
+			t.Fatal("no store was made")
+		}
+		for n := range made + 1 { // the last may be there or not: it can be made either way
+			name := storeName(dir, n)
+			if _, err := os.Stat(name); err != nil && n < made {
+				t.Errorf("store %d of %d: %v", n, made, err)
+			}
+			e, err := bolt.Open(name, bolt.Options{Installation: "made"})
+			if err != nil {
+				t.Fatalf("store %d of %d: %v", n, made, err)
+			}
+			if h, err := e.Header(t.Context()); err != nil || h.Installation != "made" {
+				t.Errorf("store %d of %d: header %+v, %v", n, made, h, err)
+			}
+			mustApply(t, e, one("a", "1")...)
+			_ = e.Close()
+		}
+	}
 }
