@@ -94,7 +94,7 @@ func azureOperations() []need {
 // nativeOperations are the house's own: what no dialect has words for. Search, tree and the like show only what the caller may see, item by item.
 func nativeOperations() []need {
 	return []need{
-		{"native.search", "keephold/search", Read},
+		{"native.search", "keephold/search", Update},
 		{"native.search.item", "{space}/metadata/{path}", Read},
 		{"native.tree", "{space}/metadata/{path}", List},
 		{"native.tree.item", "{space}/metadata/{path}", Read},
@@ -110,7 +110,7 @@ func nativeOperations() []need {
 		{"native.copy.from", "{space}/data/{path}", Read},
 		{"native.copy.to", "{space}/data/{path}", Create},
 		{"native.who-can", "keephold/who-can", Read | Sudo},
-		{"native.explain-self", "keephold/explain-self", Read},
+		{"native.explain-self", "keephold/why", Update},
 		{"native.explain", "keephold/explain", Read | Sudo},
 		{"native.grant.list", "keephold/grants/", List},
 		{"native.grant.read", "keephold/grants/{path}", Read},

@@ -99,6 +99,11 @@ func vaultSystemMore() []need {
 		{"vault.sys.rotate.config.read", "sys/rotate/config", Read | Sudo},
 		{"vault.sys.rotate.config.update", "sys/rotate/config", Update | Sudo},
 		{"vault.sys.rotate.keyring", "sys/rotate/keyring", Update | Sudo},
+		{"vault.sys.rotate.root.read", "sys/rotate/{path}", Read | Sudo}, // {path} is root/init, root/verify, recovery/backup and the like
+		{"vault.sys.rotate.root.update", "sys/rotate/{path}", Update | Sudo},
+		{"vault.sys.rotate.root.delete", "sys/rotate/{path}", Delete | Sudo},
+		{"vault.sys.locked-users.read", "sys/locked-users", Read},
+		{"vault.sys.locked-users.unlock", "sys/locked-users/{path}", Update}, // {path} is ACCESSOR/unlock/ALIAS
 		{"vault.sys.audit.list", "sys/audit", Read | Sudo},
 		{"vault.sys.audit.enable", "sys/audit/{path}", Update | Sudo},
 		{"vault.sys.audit.disable", "sys/audit/{path}", Delete | Sudo},
