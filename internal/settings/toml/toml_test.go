@@ -1,0 +1,163 @@
+package toml_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/keephold/keephold/internal/settings"
+	"github.com/keephold/keephold/internal/settings/toml"
+)
+
+const shop = `# the shop
+project = "shop"
+id = "p_7qk2m9xd" # made by init
+store = "local"
+default_env = "dev"
+
+[env.dev]
+space = "shop/dev"
+[env.staging]
+inherits = "dev"
+[env.prod]
+inherits = "staging"
+protected = true
+sources = ["aws://123456789012/eu-west-1/prod/shop/"]
+
+[settings.DATABASE_URL]
+type = "url"
+required = true
+secret = true
+default = ""
+description = "PostgreSQL of the shop"
+example = "postgresql://user:password@localhost:5432/dbname"
+
+[settings.PORT]
+type = "port"
+default = 8000
+required = ["prod"]
+
+[redact]
+patterns = [{ match = "a+", replace = "x" }]
+`
+
+func read(t *testing.T, src string) *toml.Project {
+	t.Helper()
+	p, err := toml.Read("keephold.toml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestRead(t *testing.T) {
+	p := read(t, shop)
+	empty, port := "", "8000"
+	want := &toml.Project{
+		Name: "shop", ID: "p_7qk2m9xd", Store: "local", DefaultEnv: "dev",
+		Envs: []toml.Env{
+			{Name: "dev", Space: "shop/dev"}, {Name: "staging", Space: "shop/staging", Inherits: "dev"},
+			{Name: "prod", Space: "shop/prod", Inherits: "staging", Protected: true,
+				Sources: []string{"aws://123456789012/eu-west-1/prod/shop/"}},
+		},
+		Settings: settings.Schema{
+			{Name: "DATABASE_URL", Type: settings.URL, Required: settings.Required{Always: true}, Secret: true, Default: &empty,
+				Description: "PostgreSQL of the shop", Example: "postgresql://user:password@localhost:5432/dbname"},
+			{Name: "PORT", Type: settings.Port, Required: settings.Required{In: []string{"prod"}}, Default: &port},
+		},
+		Redact: []toml.Redaction{{Match: "a+", Replace: "x"}},
+	}
+	if !reflect.DeepEqual(p, want) {
+		t.Errorf("got %+v\nwant %+v", p, want)
+	}
+	chain, err := p.Chain("prod")
+	if err != nil || len(chain) != 3 || chain[2].Name != "dev" {
+		t.Errorf("got %v, %v", chain, err)
+	}
+	written, err := toml.Write(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := read(t, string(written)); !reflect.DeepEqual(again, want) {
+		t.Errorf("what was written reads as %+v\n%s", again, written)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for _, c := range []struct{ name, src, want, hint string }{
+		{"unknown key", "project = \"a\"\nstor = \"x\"\n", `keephold.toml:2:1: unknown key "stor"`, `did you mean "store"?`},
+		{"unknown key of a setting", "project = \"a\"\n[settings.X]\n  requird = true\n", `:3:3: unknown key "settings.X.requird"`, `"required"`},
+		{"unknown key of an environment", "project = \"a\"\n[env.dev]\nsecrets = 1\n", `:3:1: unknown key "env.dev.secrets"`, ""},
+		{"syntax", "project = \"a\"\nid = \n", ":2:", ""},
+		{"wrong type", "project = 1\n", ":1:", ""},
+		{"no project", "id = \"x\"\n", "project is a name", ""},
+		{"bad type", "project = \"a\"\n[settings.X]\ntype = \"number\"\n", `:2:2: setting X: unknown type "number"`, ""},
+		{"default of a secret", "project = \"a\"\n[settings.X]\nsecret = true\ndefault = \"hunter2\"\n", ":2:2: setting X: a secret may have no default", ""},
+		{"required", "project = \"a\"\n[settings.X]\nrequired = \"yes\"\n", ":3:1: required is true", ""},
+		{"required somewhere else", "project = \"a\"\n[settings.X]\nrequired = [\"prd\"]\n", ":3:1: setting X is required in prd", ""},
+		{"no such parent", "project = \"a\"\n[env.dev]\ninherits = \"base\"\n", ":3:1: environment base: not found", ""},
+		{"circle", "project = \"a\"\n[env.a]\ninherits = \"b\"\n[env.b]\ninherits = \"a\"\n", "inherits from itself", ""},
+		{"default_env", "project = \"a\"\ndefault_env = \"x\"\n[env.a]\n", ":2:1: default_env names x", ""},
+		{"store without encryption", "project = \"a\"\nstore = \"http://keephold.internal\"\n", ":2:1: store is reached without encryption", ""},
+		{"store with a password", "project = \"a\"\nstore = \"https://u:p@h\"\n", ":2:1: store is", ""},
+	} {
+		_, err := toml.Read("keephold.toml", []byte(c.src))
+		var e *toml.Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error shows the value", c.name)
+		}
+	}
+}
+
+func TestEditKeepsComments(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		value any
+		path  []string
+		want  [2]string // what is replaced by what
+	}{
+		{"a key", "https://h", []string{"store"}, [2]string{`store = "local"`, `store = "https://h"`}},
+		{"before a comment", "p_1", []string{"id"}, [2]string{`id = "p_7qk2m9xd" #`, `id = "p_1" #`}},
+		{"a list", []string{"a", "b"}, []string{"env", "prod", "sources"}, [2]string{`["aws://123456789012/eu-west-1/prod/shop/"]`, `["a", "b"]`}},
+		{"a new key", true, []string{"env", "dev", "protected"}, [2]string{"space = \"shop/dev\"\n", "space = \"shop/dev\"\nprotected = true\n"}},
+		{"a new table", "dev", []string{"env", "ci", "inherits"}, [2]string{"replace = \"x\" }]\n", "replace = \"x\" }]\n\n[env.ci]\ninherits = \"dev\"\n"}},
+	} {
+		got, err := toml.Set([]byte(shop), c.value, c.path...)
+		want := strings.Replace(shop, c.want[0], c.want[1], 1)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %v\ngot\n%s", c.name, err, got)
+		}
+		read(t, string(got))
+	}
+	got, added, err := toml.AddSettings([]byte(shop), settings.Schema{{Name: "PORT"}, {Name: "we.ird", Secret: true}})
+	if err != nil || len(added) != 1 || !strings.HasPrefix(string(got), shop) {
+		t.Fatalf("got %v, %v\n%s", added, err, got)
+	}
+	if s := read(t, string(got)).Settings.Lookup("we.ird"); s == nil || !s.Secret {
+		t.Errorf("the added setting is not there")
+	}
+}
+
+// FuzzRead: no input makes the reader or the editor panic, and an edit of a file that reads, reads.
+func FuzzRead(f *testing.F) {
+	f.Add(shop)
+	f.Add("project = \"a\"\nx = [1, # c\n 2]\n[env]\ndev = { space = '''x''' }\n")
+	f.Fuzz(func(t *testing.T, src string) {
+		p, err := toml.Read("f", []byte(src))
+		if err != nil {
+			return
+		}
+		edited, err := toml.Set([]byte(src), "p_new", "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := toml.Read("f", edited)
+		if err != nil || again.ID != "p_new" || len(again.Settings) != len(p.Settings) {
+			t.Fatalf("the edited file reads as %+v, %v\n%q", again, err, edited)
+		}
+	})
+}
