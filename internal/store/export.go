@@ -11,7 +11,7 @@ import (
 	"iter"
 )
 
-// The export stream. All integers are little-endian.
+// The export stream. All integers are big-endian.
 //
 //	stream  = magic[8] "KHEXPRT1"  revision[8]  crc[4]  block*  trailer
 //	block   = 'B'  length[4]  record*  crc[4]            length counts the records' bytes
@@ -51,7 +51,7 @@ func NewExportWriter(w io.Writer, at Revision) (*ExportWriter, error) {
 	x.block[0] = blockMark
 	head := make([]byte, 0, headerSize)
 	head = append(head, exportMagic...)
-	head = binary.LittleEndian.AppendUint64(head, uint64(at))
+	head = binary.BigEndian.AppendUint64(head, uint64(at))
 	return x, x.write(sealed(head))
 }
 
@@ -80,7 +80,7 @@ func (x *ExportWriter) Close() error {
 	}
 	t := make([]byte, 0, trailerSize)
 	t = append(t, trailerMark)
-	t = binary.LittleEndian.AppendUint64(t, x.count)
+	t = binary.BigEndian.AppendUint64(t, x.count)
 	t = x.sum.Sum(t)
 	return x.write(sealed(t))
 }
@@ -89,7 +89,7 @@ func (x *ExportWriter) flush() error {
 	if len(x.block) == 5 {
 		return nil
 	}
-	binary.LittleEndian.PutUint32(x.block[1:], uint32(len(x.block)-5))
+	binary.BigEndian.PutUint32(x.block[1:], uint32(len(x.block)-5))
 	err := x.write(sealed(x.block))
 	x.block = x.block[:5]
 	return err
@@ -104,12 +104,12 @@ func (x *ExportWriter) write(b []byte) error {
 }
 
 func sealed(b []byte) []byte {
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli()))
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli()))
 }
 
 func unsealed(b []byte) ([]byte, bool) {
 	body := b[:len(b)-4]
-	return body, crc32.Checksum(body, castagnoli()) == binary.LittleEndian.Uint32(b[len(b)-4:])
+	return body, crc32.Checksum(body, castagnoli()) == binary.BigEndian.Uint32(b[len(b)-4:])
 }
 
 // ReadExport reads a stream that Export wrote: the revision of the store, then its entries in order, which the caller owns.
@@ -126,7 +126,7 @@ func ReadExport(r io.Reader) (Revision, iter.Seq2[Entry, error], error) {
 	if !ok || !bytes.HasPrefix(body, []byte(exportMagic)) {
 		return 0, nil, fmt.Errorf("not an export: %w", ErrCorrupt)
 	}
-	at := Revision(binary.LittleEndian.Uint64(body[len(exportMagic):]))
+	at := Revision(binary.BigEndian.Uint64(body[len(exportMagic):]))
 	x := &exportReader{r: r, sum: sha256.New(), at: at}
 	x.sum.Write(head)
 	return at, x.entries, nil
@@ -168,7 +168,7 @@ func (x *exportReader) next() ([]byte, error) {
 	if head[0] == trailerMark {
 		return nil, x.trailer(head[:])
 	}
-	n := binary.LittleEndian.Uint32(head[1:])
+	n := binary.BigEndian.Uint32(head[1:])
 	if head[0] != blockMark || n == 0 || n > maxBlock {
 		return nil, fmt.Errorf("block header: %w", ErrCorrupt)
 	}
@@ -195,7 +195,7 @@ func (x *exportReader) trailer(head []byte) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("trailer checksum: %w", ErrCorrupt)
-	case binary.LittleEndian.Uint64(body[1:]) != x.count:
+	case binary.BigEndian.Uint64(body[1:]) != x.count:
 		return fmt.Errorf("trailer counts other entries: %w", ErrCorrupt)
 	case !bytes.Equal(body[9:], x.sum.Sum(nil)):
 		return fmt.Errorf("trailer digest: %w", ErrCorrupt)

@@ -84,9 +84,9 @@ func headOf(e *bolt.Engine, w int) (int, store.Revision, error) {
 	return n, entries[0].Rev, err
 }
 
-// TestKill kills a process under 64 writers, again and again on one file: no acknowledged version is lost, none is half there, no
+// TestTortureKill kills a process under 64 writers, again and again on one file: no acknowledged version is lost, none is half there, no
 // number is used twice.
-func TestKill(t *testing.T) {
+func TestTortureKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	type version struct{ w, n int }
 	acked := map[version]store.Revision{}
@@ -178,8 +178,8 @@ func maker(dir string) error {
 	}
 }
 
-// TestKillWhileMaking: a process that is killed while it makes a store leaves a whole one or none.
-func TestKillWhileMaking(t *testing.T) {
+// TestTortureKillWhileMaking: a process that is killed while it makes a store leaves a whole one or none.
+func TestTortureKillWhileMaking(t *testing.T) {
 	for range rounds(t, 5) {
 		dir := t.TempDir()
 		cmd := exec.Command(os.Args[0])

@@ -59,10 +59,10 @@ func (tr *trace) add(e event) {
 	tr.events = append(tr.events, e)
 }
 
-// TestTornWrites records all writes of a busy store, then replays what a crash may leave at any point: everything up to the last
+// TestTortureTornWrites records all writes of a busy store, then replays what a crash may leave at any point: everything up to the last
 // completed sync, and any part of what was written since. Each such image must open, hold exactly the state after some
 // revision, none older than the newest acknowledged one, be whole, and take writes.
-func TestTornWrites(t *testing.T) {
+func TestTortureTornWrites(t *testing.T) {
 	for round := range rounds(t, 3) {
 		seed := uint64(time.Now().UnixNano())
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
