@@ -1,10 +1,10 @@
 // Package cli turns words into calls: one file a command, which parses, makes one call, and prints. The rules of the
-// terminal stand in ui.go, the exit codes in exit.go.
+// terminal stand in ui.go, the exit codes in exit.go, and where a command finds its keep in connect.go.
 package cli
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -20,15 +20,66 @@ type Env struct {
 
 // Run runs one command line and answers the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
-	root := &cobra.Command{Use: "keephold", Short: "looks after a secret for its whole life", SilenceErrors: true, SilenceUsage: true, Version: env.Version}
+	root := rootCommand(env)
 	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	return env.report(err)
+}
+
+func rootCommand(env Env) *cobra.Command {
+	o := new(options)
+	root := &cobra.Command{
+		Use:           "keephold",
+		Short:         "keephold looks after a secret for its whole life",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       env.Version,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	root.AddCommand(devCommand(env))
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(env.Stderr, "keephold: error: %v\n", err)
-		return 1
+	f := root.PersistentFlags()
+	f.StringVar(&o.addr, "addr", "", "address of the server (KEEPHOLD_ADDR)")
+	f.StringVar(&o.caFile, "cacert", "", "file with the CA of the server (KEEPHOLD_CACERT)")
+	f.StringVar(&o.namespace, "namespace", "", "namespace to work in (KEEPHOLD_NAMESPACE)")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors on stderr")
+	root.AddGroup(
+		&cobra.Group{ID: "secrets", Title: "Secrets:"},
+		&cobra.Group{ID: "people", Title: "People and programs:"},
+		&cobra.Group{ID: "server", Title: "Servers:"},
+	)
+	for _, c := range commands {
+		cmd := c.make(env, o)
+		cmd.GroupID = c.group
+		root.AddCommand(cmd)
 	}
-	return 0
+	return root
+}
+
+// commands is every command there is, by what it is for.
+var commands = []struct {
+	group string
+	make  func(Env, *options) *cobra.Command
+}{
+	{"secrets", getCommand},
+	{"secrets", putCommand},
+	{"secrets", patchCommand},
+	{"secrets", listCommand},
+	{"secrets", treeCommand},
+	{"secrets", deleteCommand},
+	{"secrets", undeleteCommand},
+	{"secrets", destroyCommand},
+	{"secrets", historyCommand},
+	{"secrets", rollbackCommand},
+	{"people", loginCommand},
+	{"people", logoutCommand},
+	{"people", whoamiCommand},
+	{"server", devCommand},
+	{"", versionCommand},
 }

@@ -11,9 +11,8 @@ import (
 	"github.com/keephold/keephold/internal/server"
 )
 
-func devCommand(env Env) *cobra.Command {
+func devCommand(env Env, o *options) *cobra.Command {
 	var cfg server.DevConfig
-	var asJSON bool
 	var tokenFile string
 	c := &cobra.Command{
 		Use:   "dev",
@@ -32,7 +31,7 @@ func devCommand(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if o.json {
 				err = json.NewEncoder(env.Stdout).Encode(map[string]any{
 					"addr": d.Addr, "token": reveal(d.Token), "ca_file": "", "role_id": d.RoleID, "secret_id": reveal(d.SecretID),
 					"env": map[string]any{"vault": map[string]string{"VAULT_ADDR": d.Addr, "VAULT_TOKEN": reveal(d.Token)}},
@@ -51,6 +50,5 @@ func devCommand(env Env) *cobra.Command {
 	f.StringVar(&cfg.Token, "token", "", "root token to use")
 	f.StringVar(&tokenFile, "token-file", "", "file that holds the root token to use")
 	f.StringVar(&cfg.Dir, "store", "", "directory to keep the data in; opened again by itself")
-	f.BoolVar(&asJSON, "json", false, "print one JSON line when ready")
 	return c
 }
