@@ -1,6 +1,7 @@
 package approle_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -124,4 +125,30 @@ func TestContract(t *testing.T) {
 			Unknown: func() auth.Method { return login("nobody", id) },
 		}
 	})
+}
+
+func BenchmarkSignIn(b *testing.B) {
+	for _, kind := range []string{"service", "batch"} {
+		b.Run(kind, func(b *testing.B) {
+			r := authtest.New(b)
+			role := newRole(b, r, "web", func(x *approle.Role) { x.Token.Type = kind })
+			id := authtest.Must(b, r, r.Root(), approle.NewSecretID{Mount: mount, Role: "web"})
+			from := authtest.From("10.0.0.1")
+			if _, err := r.SignIn(login(role.RoleID, id), from); err != nil {
+				b.Fatal(err)
+			}
+			ctx := context.Background()
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N { // planning alone: nothing is committed
+				s, _, err := login(role.RoleID, id).SignIn(ctx, r.Store, from)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, _, err := r.Issue(ctx, r.Store, s, from); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
