@@ -360,14 +360,16 @@ func (t *Token) identity() Identity {
 	return id
 }
 
-// kindPolicy is the kind of the records that policies are kept in.
-const kindPolicy = "pol/"
+// registryPrefix is where the registry, which stands beside this room, keeps policies, mounts and namespaces: whatever
+// compiled Sets are made from.
+const registryPrefix = "reg/"
 
 // Forget drops what was derived from the records with these keys. Custody calls it after each commit with every key that
-// changed, and with those that other nodes changed; a changed policy makes all compiled Sets outdated.
+// changed, and with those that other nodes changed, once the PolicySource knows of the change: a changed policy makes all
+// compiled Sets outdated.
 func (a *Authority) Forget(keys ...string) {
 	a.cache.forget(keys)
-	if slices.ContainsFunc(keys, func(k string) bool { return strings.HasPrefix(k, kindPolicy) }) {
+	if slices.ContainsFunc(keys, func(k string) bool { return strings.HasPrefix(k, registryPrefix) }) {
 		a.ForgetPolicies()
 	}
 }
