@@ -209,7 +209,7 @@ func (x *exportReader) record(b []byte) (Entry, []byte, error) {
 	if !ok || len(key) == 0 {
 		return Entry{}, nil, fmt.Errorf("key: %w", ErrCorrupt)
 	}
-	rev, n := binary.Uvarint(b)
+	rev, n := uvarint(b)
 	if n <= 0 || rev == 0 || Revision(rev) > x.at {
 		return Entry{}, nil, fmt.Errorf("revision of %q: %w", key, ErrCorrupt)
 	}
@@ -227,12 +227,21 @@ func (x *exportReader) record(b []byte) (Entry, []byte, error) {
 
 // chunk takes a length and that many bytes off the front.
 func chunk(b []byte, most uint64) (head, rest []byte, ok bool) {
-	n, used := binary.Uvarint(b)
+	n, used := uvarint(b)
 	if used <= 0 || n > most || n > uint64(len(b)-used) {
 		return nil, nil, false
 	}
 	b = b[used:]
 	return b[:n:n], b[n:], true
+}
+
+// uvarint is binary.Uvarint without the longer forms of a number, which no writer uses.
+func uvarint(b []byte) (n uint64, used int) {
+	n, used = binary.Uvarint(b)
+	if used > 1 && b[used-1] == 0 {
+		return 0, -1
+	}
+	return n, used
 }
 
 // readFull is io.ReadFull for a stream whose end has its own mark: ending early is damage.
