@@ -107,6 +107,28 @@ func TestLostFileIsNoticedUnderLoad(t *testing.T) {
 	}
 }
 
+func TestLogComesBackByItself(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "audit")
+	cfg := config(dir)
+	cfg.ReopenEvery = 5 * time.Millisecond
+	l := open(t, cfg)
+	appendN(t, l, 0, 20)
+	file := firstSegment(t, dir)
+	must(t, os.Rename(file, file+".old"))
+	_ = refusal(t, l)
+	time.Sleep(30 * time.Millisecond)
+	if err := l.Append(context.Background(), event(20)); !errors.Is(err, audit.ErrUnavailable) {
+		t.Fatalf("it came back without its file: %v", err)
+	}
+	must(t, os.Rename(file+".old", file))
+	for end := time.Now().Add(5 * time.Second); l.Append(context.Background(), event(20)) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it did not come back: %v", l.Err())
+		}
+	}
+	must(t, l.Close())
+}
+
 func TestSetAsideBeginsANewLog(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "audit")
 	l := open(t, config(dir))

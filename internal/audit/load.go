@@ -49,6 +49,9 @@ func (l *Log) loadFiles() error {
 		return err
 	}
 	pos := l.tree.reader.Pos()
+	if was := l.out.written.Load(); pos.Offset < was { // only a Reopen knows of any
+		return fmt.Errorf("%w: %d bytes are there, this process wrote %d", ErrTruncated, pos.Offset, was)
+	}
 	start := pos
 	if len(files) > 0 {
 		start = files[len(files)-1].Start

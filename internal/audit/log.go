@@ -23,8 +23,9 @@ type Config struct {
 	SyncAlways   bool             // Append waits for durability too
 	SegmentSize  int64            // a segment of this many bytes is followed by a new one; default 256 MiB
 	LockWait     time.Duration    // how long Open waits for another process to let go; default 5 s
+	ReopenEvery  time.Duration    // an unavailable log tries Reopen this often; default 1 s, negative: never
 	Now          func() time.Time // default time.Now
-	OnError      func(error)      // told once when the log becomes unavailable; must not block
+	OnError      func(error)      // told when the log becomes unavailable; must not block
 
 	write func(f *os.File, b []byte) (int, error) // test hook: a disk that is full
 }
@@ -44,6 +45,9 @@ func (c *Config) complete() error {
 	}
 	if c.LockWait <= 0 {
 		c.LockWait = 5 * time.Second
+	}
+	if c.ReopenEvery == 0 {
+		c.ReopenEvery = time.Second
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -73,7 +77,7 @@ type Log struct {
 	gen    atomic.Uint64 // counts Reopens: what was pending before one was not written
 
 	stop context.CancelFunc
-	done sync.WaitGroup // the two loops
+	done sync.WaitGroup // the loops
 }
 
 // intake holds encoded frames that nobody has written yet.
@@ -138,6 +142,9 @@ func Open(cfg Config) (*Log, error) {
 	l.stop = stop
 	l.done.Go(func() { l.syncLoop(ctx) })
 	l.done.Go(func() { l.sequenceLoop(ctx) })
+	if cfg.ReopenEvery > 0 {
+		l.done.Go(func() { l.reopenLoop(ctx) })
+	}
 	return l, nil
 }
 

@@ -29,7 +29,7 @@ func testKeys(b byte) audit.Keys {
 }
 
 func config(dir string) audit.Config {
-	return audit.Config{Dir: dir, Origin: "node.test/a", SyncInterval: 2 * time.Millisecond, LockWait: 50 * time.Millisecond}
+	return audit.Config{Dir: dir, Origin: "node.test/a", SyncInterval: 2 * time.Millisecond, LockWait: 50 * time.Millisecond, ReopenEvery: -1}
 }
 
 func open(t testing.TB, cfg audit.Config) *audit.Log {

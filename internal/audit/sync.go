@@ -147,6 +147,28 @@ func (l *Log) checkFileLocked() error {
 func (l *Log) Reopen() error {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
+	return l.reopenLocked()
+}
+
+// reopenLoop lets a log come back by itself when its cause has gone away.
+func (l *Log) reopenLoop(ctx context.Context) {
+	ticker := time.NewTicker(l.cfg.ReopenEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		// Close holds the lock while it waits for this loop.
+		if l.Err() != nil && l.out.mu.TryLock() {
+			_ = l.reopenLocked() // why it still fails is what Err says already
+			l.out.mu.Unlock()
+		}
+	}
+}
+
+func (l *Log) reopenLocked() error {
 	err := l.Err()
 	if err == nil {
 		return nil
