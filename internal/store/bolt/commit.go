@@ -57,7 +57,9 @@ func (e *Engine) commitLoop() {
 			list[0].finish(0, e.runJob(list[0].job))
 		default:
 			e.commitBatch(&b, list)
+			b.release()
 		}
+		clear(list) // the callers' values are theirs again
 	}
 }
 
@@ -128,18 +130,25 @@ func (e *Engine) transact(b *batch, list []*request) (err error) {
 	return e.commit(tx)
 }
 
+// reset makes room for what the requests bring.
 func (b *batch) reset(list []*request) {
-	clear(b.pending)
-	clear(b.keys)
-	b.keys = b.keys[:0]
 	size := 0
 	for _, r := range list {
 		size += r.size + revSize*len(r.ops)
 	}
-	if cap(b.values) < size || cap(b.values) > 2*maxBytes { // never grown below: bbolt holds slices of it until the commit
+	if cap(b.values) < size { // now, not while it fills: bbolt holds slices of it until the commit
 		b.values = make([]byte, 0, size)
 	}
-	b.values = b.values[:0]
+}
+
+// release lets go of the requests' keys and, when they were uncommonly many, of the room for their values.
+func (b *batch) release() {
+	clear(b.pending)
+	clear(b.keys)
+	b.keys, b.values = b.keys[:0], b.values[:0]
+	if cap(b.values) > 2*maxBytes {
+		b.values = nil
+	}
 }
 
 // decide checks one request against the state that those before it have made, and adds its effect.
