@@ -76,7 +76,8 @@ func TestCheckToken(t *testing.T) {
 	}
 	// Vectors of the format; docs/tokens.md shows the first.
 	for s, want := range map[string]bool{
-		"khs_" + strings.Repeat("0", 32) + check("khs_"+strings.Repeat("0", 32)): true,
+		"khr_" + strings.Repeat("0", 32) + check("khr_"+strings.Repeat("0", 32)): true,
+		"khs_" + strings.Repeat("0", 32) + "0phkuc":                              true,
 		"khs_" + strings.Repeat("0", 32) + "000000":                              false,
 		"kha_" + strings.Repeat("0", 38):                                         false,
 		"":                                                                       false,
