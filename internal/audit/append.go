@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -62,25 +63,31 @@ func (l *Log) AppendOnce(ctx context.Context, recs []OutboxRecord) error {
 	defer l.once.mu.Unlock()
 	end, gen := l.out.written.Load(), l.gen.Load()
 	var fresh []onceKey
-	for _, r := range recs {
-		frames, keys, err := l.once.missing(r)
-		if err != nil {
-			return err
+	err := func() error {
+		for _, r := range recs {
+			frames, keys, err := l.once.missing(r)
+			if err != nil {
+				return err
+			}
+			if len(keys) == 0 {
+				continue
+			}
+			if end, gen, err = l.add(frames, uint64(len(keys))); err != nil {
+				return err
+			}
+			fresh = append(fresh, keys...)
+			l.once.add(keys)
 		}
-		if len(keys) == 0 {
-			continue
-		}
-		if end, gen, err = l.add(frames, uint64(len(keys))); err != nil {
-			return err
-		}
-		fresh = append(fresh, keys...)
-		l.once.add(keys)
+		return nil
+	}()
+	if len(fresh) > 0 { // also after a bad record: what is known must be written
+		err = errors.Join(l.flush(end, gen, true), err)
 	}
-	if len(fresh) > 0 {
-		if err := l.flush(end, gen, true); err != nil {
+	if err != nil {
+		if l.Err() != nil {
 			l.once.remove(fresh)
-			return err
 		}
+		return err
 	}
 	// Also when nothing is new: an earlier call may have been cut off between the write and the sync. The store
 	// holds these records durably already, so that a busy drain need not sync more often than this.

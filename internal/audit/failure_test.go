@@ -84,6 +84,17 @@ func TestLostFileIsNoticedAndRecovered(t *testing.T) {
 				if err := l.Reopen(); !errors.Is(err, audit.ErrUnavailable) || !errors.Is(err, tt.stillWants) {
 					t.Fatalf("reopen: got %v, want %v", err, tt.stillWants)
 				}
+				for name, err := range everyCall(l) {
+					if !errors.Is(err, audit.ErrUnavailable) {
+						t.Errorf("%s on a log that is down: got %v, want ErrUnavailable", name, err)
+					}
+				}
+				must(t, l.Close())
+				for name, err := range everyCall(l) {
+					if !errors.Is(err, audit.ErrClosed) {
+						t.Errorf("%s on a closed log: got %v, want ErrClosed", name, err)
+					}
+				}
 				return
 			}
 			tt.mend(t, file)
@@ -94,6 +105,21 @@ func TestLostFileIsNoticedAndRecovered(t *testing.T) {
 				t.Fatalf("append after reopen: %v", err)
 			}
 		})
+	}
+}
+
+func everyCall(l *audit.Log) map[string]error {
+	ctx := context.Background()
+	e := event(1)
+	e.ID = "once"
+	_, rootErr := l.Root()
+	_, _, headErr := l.Head(ctx)
+	_, checkpointErr := l.Checkpoint(ctx)
+	return map[string]error{
+		"Root": rootErr, "Head": headErr, "Checkpoint": checkpointErr,
+		"Append": l.Append(ctx, e), "AppendSync": l.AppendSync(ctx, e),
+		"AppendOnce": l.AppendOnce(ctx, []audit.OutboxRecord{{ID: "once", Data: e.AppendJSON(nil)}}),
+		"Reopen":     l.Reopen(),
 	}
 }
 

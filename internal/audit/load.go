@@ -21,7 +21,8 @@ func (l *Log) load() error {
 	if err := l.loadFiles(); err != nil {
 		_ = l.tree.closeLocked()
 		if l.out.file != nil {
-			_ = l.out.file.Close()
+			_ = l.out.file.Close() // a Reopen closed it already, or loadFiles opened it
+			l.out.file = nil
 		}
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -165,7 +165,10 @@ func (l *Log) Close() error {
 		err = l.settle()
 	}
 	l.dur.finish()
-	return errors.Join(err, l.out.file.Close(), l.tree.close(), l.lock.release())
+	if l.out.file != nil {
+		err = errors.Join(err, l.out.file.Close())
+	}
+	return errors.Join(err, l.tree.close(), l.lock.release())
 }
 
 // settle brings everything that was written to its last form. The loops have ended.
@@ -195,6 +198,14 @@ func (l *Log) Err() error {
 	return nil
 }
 
+// down is Err for those who found the files closed.
+func (l *Log) down() error {
+	if err := l.Err(); err != nil {
+		return err
+	}
+	return ErrUnavailable // between a failure and a Reopen
+}
+
 // fail stops the log. The first reason stays.
 func (l *Log) fail(err error) {
 	err = fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -212,8 +223,8 @@ func (l *Log) Root() ([32]byte, error) {
 	if err := l.catchUp(context.Background()); err != nil {
 		return [32]byte{}, err
 	}
-	_, root := l.tree.head()
-	return [32]byte(root), nil
+	_, root, err := l.tree.head(l)
+	return [32]byte(root), err
 }
 
 // Head is Root together with the count of records that it covers.
@@ -221,8 +232,7 @@ func (l *Log) Head(ctx context.Context) (size uint64, root tlog.Hash, err error)
 	if err := l.catchUp(ctx); err != nil {
 		return 0, tlog.Hash{}, err
 	}
-	size, root = l.tree.head()
-	return size, root, nil
+	return l.tree.head(l)
 }
 
 func (l *Log) catchUp(ctx context.Context) error {

@@ -87,6 +87,9 @@ func (l *Log) sequenceLoop(ctx context.Context) {
 func (s *sequencer) advance(l *Log, offset int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.tree == nil {
+		return l.down()
+	}
 	for s.reader.Pos().Offset < offset {
 		at := s.reader.Pos()
 		rec, err := s.reader.Next()
@@ -127,16 +130,22 @@ func (s *sequencer) flush() error {
 }
 
 // head is the size and the root of the tree as it is.
-func (s *sequencer) head() (uint64, tlog.Hash) {
+func (s *sequencer) head(l *Log) (uint64, tlog.Hash, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tree.Size(), s.tree.Root()
+	if s.tree == nil {
+		return 0, tlog.Hash{}, l.down()
+	}
+	return s.tree.Size(), s.tree.Root(), nil
 }
 
 // seal signs a checkpoint and makes the derived files durable, when it is time or when forced.
 func (s *sequencer) seal(l *Log, force bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.tree == nil {
+		return l.down()
+	}
 	now := l.cfg.Now()
 	err := s.sign(l, now, force)
 	if err == nil && s.head0 != s.tree.Size() && (force || now.Sub(s.headAt) >= headEvery) {

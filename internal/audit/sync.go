@@ -145,6 +145,8 @@ func (l *Log) checkFileLocked() error {
 // It reads the tail as Open does, and refuses a log that lost records which this process knows to have been
 // durable. After a failed fsync only a new process can open the log.
 func (l *Log) Reopen() error {
+	l.once.mu.Lock() // taken before out.mu, as AppendOnce does
+	defer l.once.mu.Unlock()
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
 	return l.reopenLocked()
@@ -160,11 +162,14 @@ func (l *Log) reopenLoop(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		// Close holds the lock while it waits for this loop.
-		if l.Err() != nil && l.out.mu.TryLock() {
+		if l.Err() == nil || !l.once.mu.TryLock() {
+			continue
+		}
+		if l.out.mu.TryLock() { // Close holds it while it waits for this loop
 			_ = l.reopenLocked() // why it still fails is what Err says already
 			l.out.mu.Unlock()
 		}
+		l.once.mu.Unlock()
 	}
 }
 
