@@ -44,7 +44,7 @@ scan:
 		return
 	}
 	s := measure(v)
-	if s.weak() || holds(v, hardFiller) != "" || v[0] == '$' || v[0] == '<' || v[0] == '{' || v[0] == '%' && s.n < 6 || v[0] == '[' || v[0] == '*' {
+	if s.weak() || holds(v, hardFillerList) != "" || v[0] == '$' || v[0] == '<' || v[0] == '{' || v[0] == '%' && s.n < 6 || v[0] == '[' || v[0] == '*' {
 		return
 	}
 	if colon < 0 {
@@ -82,7 +82,7 @@ func addressDoubts(user, v, host []byte, s shape) int {
 	} else if example && s.digit == 0 && s.n < 10 {
 		doubts -= 20
 	}
-	if f := holds(v, filler); f != "" {
+	if f := holds(v, fillerList); f != "" {
 		doubts -= 30
 	}
 	if bytes.Equal(host, []byte("host")) || bytes.HasPrefix(host, []byte("host:")) {

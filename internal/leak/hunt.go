@@ -151,9 +151,9 @@ func (r *compiled) token(v []byte) (tally, bool) {
 		t.add(human(v), "a word or variable that stands for a secret")
 		return t, true
 	}
-	if f := holds(v, hardFiller); f != "" {
+	if f := holds(v, hardFillerList); f != "" {
 		t.add(-60, "holds "+f)
-	} else if f := holds(v, []string{"example", "dummy", "your", "test_test"}); f != "" && r.Check != CheckPEM {
+	} else if f := holds(v, mildFillerList); f != "" && r.Check != CheckPEM {
 		t.add(-30, "holds "+f)
 	}
 	if r.Check == NoCheck && s.n >= 16 && s.n < 200 && s.step >= 20 {

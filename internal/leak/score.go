@@ -1,6 +1,10 @@
 package leak
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"sync"
+)
 
 // tally adds points and remembers why.
 type tally struct {
@@ -23,7 +27,7 @@ var (
 		"keymap", "keycode", "monkey", "hotkey", "keyid", "key_id", "key-id", "keyframe", "tokeniz", "tokens", "tokenid", "token_id", "author", "_length", "_size", "length", "_count", "_ttl", "expire", "expiry", "regex", "pattern",
 		"column", "_path", "path", "filename", "_file", "-file", "_url", "-url", "_uri", "endpoint", "_type", "-type", "tokentype", "_name", "-name", "label", "prompt", "placeholder", "hint", "_message", "error",
 		"header", "selector", "class", "field", "policy", "provider", "checksum", "digest", "sha1", "sha256", "md5", "sha512", "integrity", "commit", "hash", "version", "format", "passive", "bypass", "compass", "passport", "passage", "passed",
-		"passing", "passenger", "passthrough", "passes", "method", "storekey", "typekey", "algorithm", "enabled", "disabled", "required", "validator", "callback", "function", "handler", "secretref", "secret_ref", "secretname", "secret_name", "secretkeyref", "secretkey\":", "i18n",
+		"passing", "passenger", "passthrough", "passes", "method", "storekey", "typekey", "algorithm", "enabled", "disabled", "required", "validator", "callback", "function", "handler", "secretref", "secret_ref", "secretname", "secret_name", "secretkeyref", "i18n",
 		"fingerprint", "token_url", "tokenurl", "_at", "scope", "visible", "strength", "minlen", "maxlen", "_min", "_max", "reset", "forgot", "confirm_", "mismatch", "invalid", "_help", "vault", "keyspace", "keyring", "keyvalue", "key_value", "objectkey", "object_key",
 		"rowkey", "row_key", "keyof", "keysof", "keygen", "keyusage", "keypath", "keydown", "keyup", "keypress", "keyevent", "accesskeyid", "access_key_id", "translation", "locale", "keytype", "keysize", "keylen",
 	}
@@ -41,31 +45,24 @@ const (
 	passwordName
 )
 
+// nameWords holds the three lists one after the other: the word of the lowest index decides.
+var nameWords = sync.OnceValue(func() *wordList {
+	return newWordList(slices.Concat(nameKills, passwordNames, secretNames)...)
+})
+
 // classify judges an identifier.
 func classify(name []byte) (nameKind, string) {
-	var buf [2*maxName + 32]byte
-	low := buf[:0]
-	for _, c := range name {
-		if len(low) < len(buf) {
-			low = append(low, fold(c))
-		}
+	w := nameWords()
+	switch i := w.in(name); {
+	case i < 0:
+		return keyName, ""
+	case i < len(nameKills):
+		return noName, w.words[i]
+	case i < len(nameKills)+len(passwordNames):
+		return passwordName, w.words[i]
+	default:
+		return secretName, w.words[i]
 	}
-	for _, k := range nameKills {
-		if bytes.Contains(low, []byte(k)) {
-			return noName, k
-		}
-	}
-	for _, k := range passwordNames {
-		if bytes.Contains(low, []byte(k)) {
-			return passwordName, k
-		}
-	}
-	for _, k := range secretNames {
-		if bytes.Contains(low, []byte(k)) {
-			return secretName, k
-		}
-	}
-	return keyName, ""
 }
 
 // generic scores an assignment whose name alone says that a secret follows.
@@ -77,7 +74,7 @@ func generic(b []byte, a *assignment) tally {
 		return t
 	}
 	s := measure(v)
-	if s.weak() || holds(v, hardFiller) != "" {
+	if s.weak() || holds(v, hardFillerList) != "" {
 		return t
 	}
 	if kind == passwordName {
@@ -113,7 +110,7 @@ func generic(b []byte, a *assignment) tally {
 	if a.quote == 0 {
 		t.add(code(v, s), "looks like code")
 	}
-	if f := holds(v, filler); f != "" {
+	if f := holds(v, fillerList); f != "" {
 		t.add(-35, "holds "+f)
 	}
 	switch {
@@ -170,7 +167,7 @@ func password(b []byte, a *assignment, v []byte, s shape) tally {
 	if trivial(v) {
 		t.add(-45, "word that stands for a password")
 	}
-	if f := holds(v, filler); f != "" {
+	if f := holds(v, fillerList); f != "" {
 		t.add(-25, "holds "+f)
 	}
 	if c := v[len(v)-1]; c == ':' || c == '?' || v[0] == '$' || v[0] == '%' || v[0] == '@' || v[0] == '#' && s.lower > 0 || v[0] == '-' || v[0] == '/' || v[0] == '.' || v[0] == '&' || v[0] == '*' || v[0] == '{' {
@@ -255,7 +252,7 @@ func vendor(b []byte, a *assignment, common, fits bool) tally {
 	var t tally
 	v := b[a.valueStart:a.valueEnd]
 	s := measure(v)
-	if s.weak() || s.distinct < 6 || holds(v, hardFiller) != "" || pathLike(v, s) && !fits {
+	if s.weak() || s.distinct < 6 || holds(v, hardFillerList) != "" || pathLike(v, s) && !fits {
 		return t
 	}
 	lo, _ := nameAround(b, a.nameStart, a.nameEnd)
@@ -300,7 +297,7 @@ func vendor(b []byte, a *assignment, common, fits bool) tally {
 	if bytes.IndexByte(v, '/') >= 0 && s.digit*10 < s.n || bytes.Contains(v, []byte("://")) {
 		t.add(-30, "path or address")
 	}
-	if f := holds(v, filler); f != "" && s.step < 8 {
+	if f := holds(v, fillerList); f != "" && s.step < 8 {
 		t.add(-15, "holds "+f)
 	}
 	if dottedName(v) {
@@ -326,7 +323,7 @@ func dottedName(v []byte) bool {
 // human takes points from a word in a place where a person's password would stand, when it only stands for one.
 func human(v []byte) int {
 	switch c := v[0]; {
-	case trivial(v), holds(v, filler) != "":
+	case trivial(v), holds(v, fillerList) != "":
 		return -40
 	case c == '$' || c == '%' || c == '{' || c == '<' || c == '@' || c == '#' || c == '&' || c == '*' || c == ':' || c == '-':
 		return -40

@@ -1,8 +1,8 @@
 package leak
 
 import (
-	"bytes"
 	"math"
+	"sync"
 )
 
 // shape sums up what a value is made of. It is one pass, so that every judgement below is a comparison.
@@ -68,8 +68,9 @@ func measure(v []byte) shape {
 		last, kind = c, k
 	}
 	total := float64(len(v))
-	for _, n := range count {
-		if n > 0 {
+	for _, c := range v {
+		if n := count[c]; n > 0 {
+			count[c] = 0
 			s.distinct++
 			p := float64(n) / total
 			s.entropy -= p * math.Log2(p)
@@ -166,19 +167,54 @@ var filler = []string{
 // hardFiller is what no real secret holds, however random the rest is.
 var hardFiller = []string{"xxxxxx", "******", "......", "${", "{{", "$(", "%(", "placeholder", "your-", "your_", "<your", "insert_", "replace_", "changeme", "redacted", "<%", "process.env", "os.environ"}
 
-func holds(v []byte, words []string) string {
-	if len(v) > 256 {
-		v = v[:256]
+// A wordList finds the first of several words in a text, in any case.
+type wordList struct {
+	auto  *automaton
+	words []string
+}
+
+// newWordList is for literal lists of this package, which fit an automaton.
+func newWordList(words ...string) *wordList {
+	a, err := newAutomaton(words)
+	if err != nil {
+		panic("leak: internal error: " + err.Error())
 	}
-	var buf [256]byte
-	low := buf[:len(v)]
-	for i, c := range v {
-		low[i] = fold(c)
+	return &wordList{a, words}
+}
+
+// in returns the word of the lowest index that v holds, or -1.
+func (w *wordList) in(v []byte) int {
+	const most = 256
+	if len(v) > most {
+		v = v[:most]
 	}
-	for _, w := range words {
-		if bytes.Contains(low, []byte(w)) {
-			return w
+	best := -1
+	next, class := w.auto.next, &w.auto.class
+	s := uint16(0)
+	for _, c := range v {
+		s = next[uint(s&maxStates)<<rowShift|uint(class[c])]
+		if s&accept != 0 {
+			for _, id := range w.auto.out[s&maxStates] {
+				if best < 0 || int(id) < best {
+					best = int(id)
+				}
+			}
 		}
+	}
+	return best
+}
+
+var (
+	fillerList     = sync.OnceValue(func() *wordList { return newWordList(filler...) })
+	hardFillerList = sync.OnceValue(func() *wordList { return newWordList(hardFiller...) })
+	mildFillerList = sync.OnceValue(func() *wordList { return newWordList("example", "dummy", "your", "test_test") })
+)
+
+// holds returns the word of the list that v holds, or "".
+func holds(v []byte, list func() *wordList) string {
+	w := list()
+	if i := w.in(v); i >= 0 {
+		return w.words[i]
 	}
 	return ""
 }

@@ -1,0 +1,278 @@
+package git
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// Kinds of objects, as packs number them.
+const (
+	kindCommit   = 1
+	kindTree     = 2
+	kindBlob     = 3
+	kindTag      = 4
+	kindOfsDelta = 6
+	kindRefDelta = 7
+)
+
+var errCorrupt = errors.New("corrupt object")
+
+// pack is a mapped pack with its index (version 2).
+//
+//	idx: magic, version, 256 fan-out counts, ids, CRCs, 31-bit offsets, 64-bit offsets, two checksums
+type pack struct {
+	name      string
+	data, idx []byte
+	unmap     []func() error
+	n, size   int
+	ids       []byte
+	small     []byte
+	large     []byte
+}
+
+func openPack(name string, size int) (*pack, error) {
+	p := &pack{name: name, size: size}
+	for _, f := range []struct {
+		ext string
+		to  *[]byte
+	}{{".idx", &p.idx}, {".pack", &p.data}} {
+		b, unmap, err := mapFile(name + f.ext)
+		if err != nil {
+			_ = p.close()
+			return nil, err
+		}
+		*f.to = b
+		p.unmap = append(p.unmap, unmap)
+	}
+	if err := p.parse(); err != nil {
+		_ = p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *pack) parse() error {
+	const head = 8 + 256*4
+	if len(p.idx) < head || !bytes.HasPrefix(p.idx, []byte("\xfftOc\x00\x00\x00\x02")) {
+		return fmt.Errorf("not a pack index of version 2: %w", errCorrupt)
+	}
+	if len(p.data) < 12 || !bytes.HasPrefix(p.data, []byte("PACK")) {
+		return fmt.Errorf("not a pack: %w", errCorrupt)
+	}
+	p.n = int(binary.BigEndian.Uint32(p.idx[8+255*4:]))
+	need := head + p.n*(p.size+8)
+	if p.n < 0 || len(p.idx) < need {
+		return fmt.Errorf("index is cut short: %w", errCorrupt)
+	}
+	p.ids = p.idx[head : head+p.n*p.size]
+	p.small = p.idx[head+p.n*(p.size+4) : need]
+	p.large = p.idx[need:]
+	return nil
+}
+
+func (p *pack) close() error {
+	var err error
+	for _, f := range p.unmap {
+		err = errors.Join(err, f())
+	}
+	p.unmap = nil
+	return err
+}
+
+func (p *pack) id(i int) []byte { return p.ids[i*p.size : (i+1)*p.size] }
+
+func (p *pack) offset(i int) uint64 {
+	o := binary.BigEndian.Uint32(p.small[4*i:])
+	if o&(1<<31) == 0 {
+		return uint64(o)
+	}
+	k := int(o&^(1<<31)) * 8
+	if k+8 > len(p.large) {
+		return 1 << 63
+	}
+	return binary.BigEndian.Uint64(p.large[k:])
+}
+
+// find returns the index position of an id, or -1.
+func (p *pack) find(x []byte) int {
+	lo := 0
+	if x[0] > 0 {
+		lo = int(binary.BigEndian.Uint32(p.idx[8+4*(int(x[0])-1):]))
+	}
+	hi := int(binary.BigEndian.Uint32(p.idx[8+4*int(x[0]):]))
+	if lo > hi || hi > p.n {
+		return -1
+	}
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch c := bytes.Compare(p.id(mid), x); {
+		case c < 0:
+			lo = mid + 1
+		case c > 0:
+			hi = mid
+		default:
+			return mid
+		}
+	}
+	return -1
+}
+
+// entry is the header of a packed object.
+type entry struct {
+	kind uint8
+	size uint64
+	body uint64 // where the deflated data begins
+	base uint64 // offset of an ofs-delta's base
+	ref  []byte // id of a ref-delta's base
+}
+
+func (p *pack) header(off uint64) (entry, error) {
+	var e entry
+	if off+1 >= uint64(len(p.data)) {
+		return e, fmt.Errorf("offset %d: %w", off, errCorrupt)
+	}
+	b := p.data[off:]
+	i := 1
+	e.kind = b[0] >> 4 & 7
+	e.size = uint64(b[0] & 15)
+	for shift := 4; b[i-1]&0x80 != 0; shift += 7 {
+		if i >= len(b) || shift > 60 {
+			return e, fmt.Errorf("offset %d: %w", off, errCorrupt)
+		}
+		e.size |= uint64(b[i]&0x7f) << shift
+		i++
+	}
+	switch e.kind {
+	case kindOfsDelta:
+		back, k := uint64(0), i
+		for {
+			if i >= len(b) || i-k > 9 {
+				return e, fmt.Errorf("offset %d: %w", off, errCorrupt)
+			}
+			c := b[i]
+			i++
+			back = back<<7 | uint64(c&0x7f)
+			if c&0x80 == 0 {
+				break
+			}
+			back++
+		}
+		if back == 0 || back > off {
+			return e, fmt.Errorf("offset %d: %w", off, errCorrupt)
+		}
+		e.base = off - back
+	case kindRefDelta:
+		if i+p.size > len(b) {
+			return e, fmt.Errorf("offset %d: %w", off, errCorrupt)
+		}
+		e.ref = b[i : i+p.size]
+		i += p.size
+	case kindCommit, kindTree, kindBlob, kindTag:
+	default:
+		return e, fmt.Errorf("offset %d: kind %d: %w", off, e.kind, errCorrupt)
+	}
+	e.body = off + uint64(i)
+	return e, nil
+}
+
+// inflater undoes zlib (RFC 1950) of known size. It leaves out the Adler-32: the object id would be the proof that
+// matters, and neither changes what a scanner sees.
+type inflater struct {
+	src bytes.Reader
+	r   io.ReadCloser
+}
+
+func (f *inflater) inflate(z []byte, size uint64, to []byte) ([]byte, error) {
+	if len(z) < 2 || z[0]&15 != 8 || z[1]&0x20 != 0 {
+		return to[:0], fmt.Errorf("no zlib stream: %w", errCorrupt)
+	}
+	f.src.Reset(z[2:])
+	if f.r == nil {
+		f.r = flate.NewReader(&f.src)
+	} else if err := f.r.(flate.Resetter).Reset(&f.src, nil); err != nil {
+		return to[:0], err
+	}
+	to = slices.Grow(to[:0], int(size))[:size]
+	if n, err := io.ReadFull(f.r, to); err != nil {
+		return to[:0], fmt.Errorf("%d of %d bytes: %w", n, size, errors.Join(errCorrupt, err))
+	}
+	return to, nil
+}
+
+// patch applies a delta: copies from the base and inserts of its own. It calls change for every stretch of the result
+// that does not stand in the base in the same surroundings: inserts, and the seams between copies.
+func patch(base, delta, to []byte, change func(start, end int)) ([]byte, error) {
+	from, delta, ok := varint(delta)
+	size, delta, ok2 := varint(delta)
+	if !ok || !ok2 || from != uint64(len(base)) || size > maxObject {
+		return to[:0], errCorrupt
+	}
+	to = slices.Grow(to[:0], int(size))[:0]
+	last := uint64(0) // where in the base the previous copy ended
+	for len(delta) > 0 {
+		op := delta[0]
+		delta = delta[1:]
+		if op&0x80 == 0 {
+			if op == 0 || int(op) > len(delta) {
+				return to, errCorrupt
+			}
+			if change != nil {
+				change(len(to), len(to)+int(op))
+			}
+			to = append(to, delta[:op]...)
+			delta = delta[op:]
+			last = 1 << 63
+			continue
+		}
+		var off, n uint64
+		for i := range 7 {
+			if op>>i&1 == 0 {
+				continue
+			}
+			if len(delta) == 0 {
+				return to, errCorrupt
+			}
+			if i < 4 {
+				off |= uint64(delta[0]) << (8 * i)
+			} else {
+				n |= uint64(delta[0]) << (8 * (i - 4))
+			}
+			delta = delta[1:]
+		}
+		if n == 0 {
+			n = 0x10000
+		}
+		if off+n > uint64(len(base)) {
+			return to, errCorrupt
+		}
+		if off != last && change != nil && len(to) > 0 {
+			change(len(to), len(to))
+		}
+		to = append(to, base[off:off+n]...)
+		last = off + n
+	}
+	if uint64(len(to)) != size {
+		return to, errCorrupt
+	}
+	return to, nil
+}
+
+func varint(b []byte) (uint64, []byte, bool) {
+	v := uint64(0)
+	for i, c := range b {
+		if i > 9 {
+			break
+		}
+		v |= uint64(c&0x7f) << (7 * i)
+		if c&0x80 == 0 {
+			return v, b[i+1:], true
+		}
+	}
+	return 0, b, false
+}
