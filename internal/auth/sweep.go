@@ -19,7 +19,7 @@ const kindHollow = "hol" // hol/INDEX: a token that was revoked alone; it goes w
 
 func hollowKey(index string) string { return kindHollow + "/" + index }
 
-// sweepPage is how many tokens one Sweep looks at: few enough that its Changes, at most five a token, are one commit on
+// sweepPage is how many tokens one Sweep looks at: few enough that its Changes, at most six a token, are one commit on
 // every engine.
 const sweepPage = 20
 
