@@ -155,15 +155,21 @@ func (d *Desk) forgetDerived(ctx context.Context, o *opened, changes []record.Ch
 
 // reload rebuilds the table of the registry. When that fails nothing may be decided by the old one: the Desk seals.
 func (d *Desk) reload(ctx context.Context, o *opened) {
+	if o.reload(ctx) != nil {
+		d.forget()
+	}
+}
+
+func (o *opened) reload(ctx context.Context) error {
 	o.reloading.Lock()
 	defer o.reloading.Unlock()
 	table, err := registry.Load(ctx, o.view)
 	if err != nil {
-		d.forget()
-		return
+		return err
 	}
 	o.table.Store(table)
 	o.sets.clear()
+	return nil
 }
 
 // Ask runs a look at administration that only needs a permission and answers from memory: lists of mounts, policies,

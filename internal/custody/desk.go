@@ -15,6 +15,8 @@ import (
 	"github.com/keephold/keephold/internal/barrier"
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/registry"
+	"github.com/keephold/keephold/internal/seal"
+	"github.com/keephold/keephold/internal/seal/locked"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/store"
 )
@@ -31,7 +33,14 @@ type Config struct {
 	MaxTTL       time.Duration           // of tokens; 0 is 768h
 	WeakIDs      bool                    // accept custom role and secret ids under 128 bits (dev only)
 	Renewers     map[string]auth.Renewer // by sign-in method: what a token it gave may still have
+	AutoSeal     AutoSeal
 	Now          func() time.Time
+}
+
+// AutoSeal is the seal of a server that opens without a person. The zero AutoSeal is none: the key is split into shares.
+type AutoSeal struct {
+	Kind    string // seal.KindKeyFile, seal.KindPassphrase
+	Wrapper seal.Wrapper
 }
 
 // Desk keeps the secrets of one installation. All methods may be called from several goroutines.
@@ -44,7 +53,8 @@ type Desk struct {
 	now    func() time.Time
 
 	open    atomic.Pointer[opened] // nil while sealed
-	sealing sync.Mutex             // held by whoever opens, seals or changes the keyring
+	sealing sync.Mutex             // held by whoever opens, seals or changes the root key or the keyring
+	rite    ceremony               // what the keepers of the key shares are in the middle of
 	writers stripes                // one writer per secret at a time in this process; the engine's expectations are the truth
 	damaged atomic.Uint64
 	jobs    chan struct{} // wakes Run
@@ -53,7 +63,7 @@ type Desk struct {
 // opened is what a Desk holds only while unsealed.
 type opened struct {
 	keys      atomic.Pointer[barrier.Keyring]
-	root      []byte // 32 bytes; overwritten when the Desk seals
+	root      *locked.Buffer // guarded by Desk.sealing; overwritten when the Desk seals
 	view      *view
 	authority *auth.Authority
 	self      auth.Caller // the house itself: expiry, jobs
@@ -76,12 +86,15 @@ func Open(cfg Config) (*Desk, error) {
 	}
 	d := &Desk{cfg: cfg, engine: cfg.Engine, log: cfg.Log, now: cfg.Now, cache: newCache(cfg.CacheBytes), jobs: make(chan struct{}, 1)}
 	d.outbox = newOutbox(cfg.Engine, cfg.Log)
+	d.rite.limit()
 	return d, nil
 }
 
 // Close drains the outbox, forgets the keys and stops. It does not close the engine or the log, which it was lent.
 func (d *Desk) Close(ctx context.Context) error {
 	err := d.outbox.stop(ctx)
+	d.sealing.Lock()
+	defer d.sealing.Unlock()
 	d.forget()
 	return err
 }

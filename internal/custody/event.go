@@ -56,6 +56,11 @@ func (t *turn) signedIn(i auth.Issued) {
 	t.event.Decision = audit.Decision{Allowed: true}
 }
 
+// link adds another fact to the record.
+func (t *turn) link(name, value string) {
+	t.event.Links = append(t.event.Links, audit.Pair{Name: name, Value: value})
+}
+
 func hash(sealed []byte) string {
 	sum := sha256.Sum256(sealed)
 	return hex.EncodeToString(sum[:])

@@ -12,8 +12,8 @@ import (
 	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/seal"
+	"github.com/keephold/keephold/internal/seal/locked"
 	"github.com/keephold/keephold/internal/secret"
-	"github.com/keephold/keephold/internal/store"
 )
 
 // SealConfig is the stored configuration of the seal; secret.ErrNotInit when there is none.
@@ -37,62 +37,13 @@ func (d *Desk) Initialized(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// Initialize makes the keys of a new installation and opens it. protect wraps the new root key and answers the seal's
-// configuration, which is stored with the keyring in one commit: there is either both or neither. The answer is a root
-// token. It is the one act that nobody is asked about, because nobody exists before it; it happens once.
-func (d *Desk) Initialize(ctx context.Context, from auth.From, protect func(root []byte) (*seal.Config, error)) (auth.Issued, error) {
-	d.sealing.Lock()
-	defer d.sealing.Unlock()
-	if done, err := d.Initialized(ctx); err != nil {
-		return auth.Issued{}, err
-	} else if done {
-		return auth.Issued{}, fmt.Errorf("%w: already initialized", secret.ErrInvalid)
-	}
-	keys, err := barrier.NewKeyring(nil, d.now())
-	if err != nil {
-		return auth.Issued{}, err
-	}
-	root := seal.NewKey()
-	config, err := protect(root)
-	if err != nil {
-		return auth.Issued{}, err
-	}
-	sealed, err := config.Marshal()
-	if err != nil {
-		return auth.Issued{}, err
-	}
-	ring, err := barrier.SealKeyring(root, d.cfg.Installation, keys)
-	if err != nil {
-		return auth.Issued{}, err
-	}
-	ops := []store.Op{{Key: sealKey, Value: sealed, Expect: store.Expect(0)}, {Key: keyringKey, Value: ring, Expect: store.Expect(0)}}
-	if _, err := d.engine.Apply(ctx, ops); err != nil {
-		return auth.Issued{}, storeError(err)
-	}
-	if err := d.unlock(ctx, root); err != nil {
-		return auth.Issued{}, err
-	}
-	o := d.open.Load()
-	if _, err := Do(ctx, d, o.self, registry.MakeMount{Mount: registry.Mount{Name: "token", Type: "token", Tuning: registry.Tuning{Description: "token based credentials"}}}); err != nil {
-		return auth.Issued{}, err
-	}
-	return d.RootToken(ctx, from)
-}
-
-// RootToken makes a token that may do everything. Whoever calls it has proved to hold the keys: by making them, or by
-// enough shares.
-func (d *Desk) RootToken(ctx context.Context, from auth.From) (auth.Issued, error) {
-	o := d.open.Load()
-	if o == nil {
-		return auth.Issued{}, secret.ErrSealed
-	}
-	return Do(ctx, d, o.self, auth.Create{OrphanPath: true, Policies: []string{policy.NameRoot}, DisplayName: "root"})
-}
-
 // Unseal opens the installation with what its seal's configuration wraps.
 func (d *Desk) Unseal(ctx context.Context, w seal.Wrapper) error {
 	d.sealing.Lock()
 	defer d.sealing.Unlock()
+	if d.open.Load() != nil {
+		return nil
+	}
 	config, err := d.SealConfig(ctx)
 	if err != nil {
 		return err
@@ -104,38 +55,58 @@ func (d *Desk) Unseal(ctx context.Context, w seal.Wrapper) error {
 	return d.unlock(ctx, root)
 }
 
-// UnsealRoot opens the installation with its root key, which the Desk takes over.
-func (d *Desk) UnsealRoot(ctx context.Context, root []byte) error {
-	d.sealing.Lock()
-	defer d.sealing.Unlock()
-	return d.unlock(ctx, root)
+// AutoUnseal opens the installation with the configured AutoSeal.
+func (d *Desk) AutoUnseal(ctx context.Context) error {
+	config, err := d.SealConfig(ctx)
+	switch {
+	case err != nil:
+		return err
+	case d.cfg.AutoSeal.Wrapper == nil:
+		return fmt.Errorf("%w: no seal is configured that opens by itself", secret.ErrInvalid)
+	case config.Kind != d.cfg.AutoSeal.Kind:
+		return fmt.Errorf("%w: the store is sealed by %s, the configuration says %s", secret.ErrInvalid, config.Kind, d.cfg.AutoSeal.Kind)
+	}
+	return d.Unseal(ctx, d.cfg.AutoSeal.Wrapper)
 }
 
-// unlock opens the keyring and reads what is held in memory while unsealed. The caller holds d.sealing.
-func (d *Desk) unlock(ctx context.Context, root []byte) error {
-	if d.open.Load() != nil {
-		clear(root)
-		return nil
-	}
+// unlock takes the root key over, opens the keyring with it and serves. The caller holds d.sealing and has seen that
+// the Desk is sealed.
+func (d *Desk) unlock(ctx context.Context, key []byte) error {
+	root := locked.Take(key)
 	entries, _, err := d.engine.Get(ctx, 0, keyringKey)
 	if err != nil {
+		root.Destroy()
 		return storeError(err)
 	}
 	if entries[0].Rev == 0 {
+		root.Destroy()
 		return secret.ErrNotInit
 	}
-	keys, err := barrier.OpenKeyring(root, d.cfg.Installation, entries[0].Value)
+	keys, err := barrier.OpenKeyring(root.Bytes(), d.cfg.Installation, entries[0].Value)
 	if err != nil {
-		clear(root)
+		root.Destroy()
 		return d.damage(keyringKey, err)
 	}
+	o, err := d.assemble(ctx, root, keys)
+	if err == nil {
+		err = d.serve(ctx, o)
+	}
+	if err != nil {
+		keys.Wipe()
+		root.Destroy()
+	}
+	return err
+}
+
+// assemble makes what a Desk holds while unsealed.
+func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.Keyring) (*opened, error) {
 	o := &opened{root: root, sets: new(setCache)}
 	o.keys.Store(keys)
 	o.view = &view{d, o}
 	o.sets.clear()
 	table, err := registry.Load(ctx, o.view)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.table.Store(table)
 	var warrant *auth.Warrant
@@ -149,11 +120,21 @@ func (d *Desk) unlock(ctx context.Context, root []byte) error {
 		Renewers:      d.cfg.Renewers,
 	})
 	o.self, o.local = warrant.Internal("house"), warrant.Local(d.cfg.Node)
-	seed := keys.SigningSeed()
-	d.log.Unlock(audit.Keys{SigningSeed: seed[:], HMAC: func(b []byte) [32]byte { return keys.HMAC(barrier.PurposeAuditHMAC, b) }})
-	if err := d.outbox.recover(ctx); err != nil {
+	return o, nil
+}
+
+// serve gives the audit log its keys, lets it catch up, and opens the door.
+func (d *Desk) serve(ctx context.Context, o *opened) error {
+	seed := o.keys.Load().SigningSeed()
+	defer clear(seed[:])
+	err := d.log.Unlock(audit.Keys{SigningSeed: seed[:], HMAC: func(b []byte) [32]byte { return o.keys.Load().HMAC(barrier.PurposeAuditHMAC, b) }})
+	if err != nil {
 		return unavailable(err)
 	}
+	if err := d.outbox.recover(ctx); err != nil {
+		return errors.Join(unavailable(err), d.log.Lock())
+	}
+	d.rite.abandon()
 	d.open.Store(o)
 	d.wakeJobs()
 	return nil
@@ -188,10 +169,11 @@ func (d *Desk) forget() {
 	if o == nil {
 		return
 	}
-	d.log.Lock()
+	_ = d.log.Lock() // what could not be signed now is signed after the next unseal
 	d.cache.clear()
+	d.rite.abandon()
 	o.keys.Load().Wipe()
-	clear(o.root)
+	o.root.Destroy()
 }
 
 // Local is the Caller of commands that open the store in their own process; nil store access is not theirs to refuse.

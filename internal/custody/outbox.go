@@ -23,6 +23,8 @@ type outbox struct {
 	waiting []audit.OutboxRecord // committed, not yet in the log
 	drained []string             // in the log, row still in the store
 	failed  error                // why the last drain failed; nil when it did not
+
+	recovered bool // guarded by Desk.sealing
 }
 
 const (
@@ -66,8 +68,12 @@ func (o *outbox) healthy() error {
 	return nil
 }
 
-// recover drains the rows that an earlier process left.
+// recover drains the rows that an earlier process left. It looks once, before this process commits a row of its own:
+// later every row in the store is known already, and appending or deleting one twice would be a fault.
 func (o *outbox) recover(ctx context.Context) error {
+	if o.recovered {
+		return nil
+	}
 	after := ""
 	for {
 		entries, _, err := o.engine.List(ctx, store.Query{Prefix: outPrefix, After: after, Limit: 1000})
@@ -75,6 +81,7 @@ func (o *outbox) recover(ctx context.Context) error {
 			return err
 		}
 		if len(entries) == 0 {
+			o.recovered = true
 			return nil
 		}
 		records := make([]audit.OutboxRecord, len(entries))

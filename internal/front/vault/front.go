@@ -20,7 +20,6 @@ import (
 // Config of a Front. Desk is needed.
 type Config struct {
 	Desk    *custody.Desk
-	Keys    Keys         // the ceremony of initializing, unsealing, rekeying; nil where the server unseals by itself
 	Log     *slog.Logger // internal errors, never a value; nil discards
 	MaxBody int64        // bytes; 0 is 1 MiB
 	Depth   int          // of JSON; 0 is 64

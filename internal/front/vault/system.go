@@ -2,6 +2,7 @@ package vault
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,19 +11,15 @@ import (
 
 // systemRoutes is everything below sys/, https://openbao.org/api-docs/system/
 func systemRoutes() []route {
-	return []route{
+	return slices.Concat(keyRoutes(), []route{
 		{read, "health", "vault.sys.health", health},
-		{read, "seal-status", "vault.sys.seal-status", sealStatus},
 		{read, "internal/ui/mounts", "vault.sys.internal.mounts", visibleMounts},
 		{read, "internal/ui/mounts/{path...}", "vault.sys.internal.mount", mountOf},
-	}
+	})
 }
 
 // identityRoutes is everything below identity/.
 func identityRoutes() []route { return nil }
-
-// Keys is the ceremony around the root key: who may open the keep, and how many it takes.
-type Keys interface{}
 
 type healthAnswer struct {
 	Initialized         bool   `json:"initialized"`
@@ -63,17 +60,6 @@ func (rq *request) statusFor(name string, usual int) int {
 		return usual
 	}
 	return code
-}
-
-func sealStatus(rq *request) (answer, error) {
-	initialized, err := rq.front.desk.Initialized(rq.ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	return sayRaw(http.StatusOK, map[string]any{
-		"type": "shamir", "initialized": initialized, "sealed": rq.front.desk.Sealed(), "t": 1, "n": 1, "progress": 0, "nonce": "",
-		"version": rq.front.cfg.Version, "migration": false, "recovery_seal": false, "storage_type": "bbolt",
-	})
 }
 
 type mountInfo struct {
