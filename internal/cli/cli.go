@@ -81,5 +81,7 @@ var commands = []struct {
 	{"people", logoutCommand},
 	{"people", whoamiCommand},
 	{"server", devCommand},
+	{"server", serverCommand},
+	{"server", configCommand},
 	{"", versionCommand},
 }

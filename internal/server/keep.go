@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
@@ -30,6 +31,9 @@ type KeepConfig struct {
 	CacheBytes int64
 	WeakIDs    bool // dev only
 	OnError    func(error)
+
+	SyncInterval       time.Duration // audit: how long a read's record may wait for the disk
+	DefaultTTL, MaxTTL time.Duration // of tokens
 }
 
 // Keep is an open store with its audit log and its Desk, sealed until somebody unseals it.
@@ -52,12 +56,13 @@ func OpenKeep(cfg KeepConfig) (*Keep, error) {
 	if err != nil {
 		return nil, errors.Join(err, k.closeStores())
 	}
-	k.Log, err = audit.Open(audit.Config{Dir: cfg.AuditDir, Origin: "keephold/" + installation + "/" + node, SyncAlways: cfg.SyncAlways, OnError: cfg.OnError})
+	k.Log, err = audit.Open(audit.Config{Dir: cfg.AuditDir, Origin: "keephold/" + installation + "/" + node, SyncAlways: cfg.SyncAlways, SyncInterval: cfg.SyncInterval, OnError: cfg.OnError})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit log: %w", err), k.closeStores())
 	}
 	k.Desk, err = custody.Open(custody.Config{
 		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
+		DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
 		Renewers: map[string]auth.Renewer{"approle": approle.Renew},
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,6 +22,8 @@ type Config struct {
 	Version     string
 	RequestTime time.Duration // bound on one request; 0 is 30 s
 	MaxBody     int64         // bytes of a body; 0 is 1 MiB
+	JSONDepth   int           // 0 is 64
+	SignInRate  float64       // sign-ins a second and address; 0 is 20
 }
 
 // Server serves one keep.
@@ -28,6 +31,9 @@ type Server struct {
 	cfg  Config
 	http *http.Server
 }
+
+// grace is how long a server that was asked to stop lets running requests finish.
+const grace = 10 * time.Second
 
 // New composes the fronts and starts nothing.
 func New(cfg Config) (*Server, error) {
@@ -40,33 +46,57 @@ func New(cfg Config) (*Server, error) {
 	if cfg.RequestTime == 0 {
 		cfg.RequestTime = 30 * time.Second
 	}
-	v, err := vault.New(vault.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Version: cfg.Version, Started: time.Now()})
+	if cfg.SignInRate == 0 {
+		cfg.SignInRate = 20
+	}
+	handler, err := compose(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	root := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.URL.Path) > 4 && r.URL.Path[:4] == "/v1/" {
-			v.ServeHTTP(w, r)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
 	return &Server{cfg: cfg, http: &http.Server{
-		Handler:           root,
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       cfg.RequestTime,
 		WriteTimeout:      cfg.RequestTime + 5*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// compose hangs every front in its place. /v1/ is the Vault dialect's; what stands beside it is for probes and scrapers.
+func compose(cfg *Config) (http.Handler, error) {
+	desk := cfg.Keep.Desk
+	m := newMetrics(desk, cfg.Version)
+	front, err := vault.New(vault.Config{
+		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	limit := newSignInLimit(cfg.SignInRate, m.limited.Inc)
+	api := m.count("vault", limit.guard(front))
+	probes := http.NewServeMux()
+	probes.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	probes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if desk.Sealed() || cfg.Keep.Log.Err() != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	probes.Handle("GET /metrics", m.handler())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		probes.ServeHTTP(w, r)
+	}), nil
 }
 
 // Run serves until ctx ends, finishes what is running, and closes the keep.
 func (s *Server) Run(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
+	paceGC()
+	g, inner := errgroup.WithContext(ctx)
 	for _, l := range s.cfg.Listeners {
 		g.Go(func() error {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -75,15 +105,17 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	g.Go(func() error { return s.cfg.Keep.Desk.Run(gctx) })
+	g.Go(func() error { return s.cfg.Keep.Desk.Run(inner) })
 	g.Go(func() error {
-		<-gctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		<-inner.Done()
+		notify("STOPPING=1")
+		wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return s.http.Shutdown(grace)
+		return s.http.Shutdown(wait)
 	})
+	notify("READY=1")
 	err := g.Wait()
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return errors.Join(err, s.cfg.Keep.Close(grace))
+	return errors.Join(err, s.cfg.Keep.Close(wait))
 }
