@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
@@ -101,11 +102,21 @@ func (d *Desk) Login(ctx context.Context, c auth.Caller, resource string, m auth
 		case failed != nil:
 			t.recorded = false // what was stored was a counter; the refusal itself is recorded now
 			t.event.ID = newEventID(d.now())
+			d.cfg.Meters.signInFailed(t.methodOf(resource))
 			return auth.Issued{}, t.refuse(ctx, failed, sentinelText(failed))
 		}
 		return issued, t.done(nil)
 	}
 	return auth.Issued{}, t.done(fmt.Errorf("%w: records kept changing", secret.ErrBusy))
+}
+
+// methodOf is the type of the sign-in mount that a path leads to.
+func (t *turn) methodOf(resource string) string {
+	m, _, ok := t.table.ResolveMount(t.caller.From().Namespace, strings.TrimPrefix(resource, "auth/"))
+	if !ok {
+		return ""
+	}
+	return m.Type
 }
 
 // change seals and commits an act's changes with the turn's record, then drops what was derived from them.

@@ -35,6 +35,7 @@ type Config struct {
 	Renewers     map[string]auth.Renewer // by sign-in method: what a token it gave may still have
 	AutoSeal     AutoSeal
 	Now          func() time.Time
+	Meters       Meters
 }
 
 // AutoSeal is the seal of a server that opens without a person. The zero AutoSeal is none: the key is split into shares.

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
@@ -110,7 +111,11 @@ func (t *turn) refuse(ctx context.Context, err error, reason string) error {
 	t.event.Kind = audit.Refusal
 	t.event.Decision = audit.Decision{Rule: t.event.Decision.Rule, Reason: reason}
 	t.recorded = true
-	if failed := t.d.log.AppendSync(context.WithoutCancel(ctx), &t.event); failed != nil {
+	t.d.cfg.Meters.refused()
+	start := time.Now()
+	failed := t.d.log.AppendSync(context.WithoutCancel(ctx), &t.event)
+	t.d.cfg.Meters.recorded(start)
+	if failed != nil {
 		return unavailable(failed)
 	}
 	return err
@@ -127,7 +132,9 @@ func (t *turn) commit(ctx context.Context, ops []store.Op) (store.Revision, erro
 	row, key := t.d.outbox.row(&t.event)
 	done := t.d.outbox.claim(store.MaxOps - len(ops) - 1)
 	all := append(append(ops, row), done.ops()...)
+	start := time.Now()
 	rev, err := t.d.engine.Apply(ctx, all)
+	t.d.cfg.Meters.applied(start)
 	if err != nil {
 		done.giveBack()
 		return 0, storeError(err)
@@ -146,7 +153,10 @@ func (t *turn) done(err error) error {
 		t.event.Decision.Reason = sentinelText(err)
 	}
 	t.recorded = true
-	if failed := t.d.log.Append(context.Background(), &t.event); failed != nil {
+	start := time.Now()
+	failed := t.d.log.Append(context.Background(), &t.event)
+	t.d.cfg.Meters.recorded(start)
+	if failed != nil {
 		return unavailable(failed)
 	}
 	return err

@@ -40,7 +40,7 @@ func OpenDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := OpenKeep(KeepConfig{Dir: cfg.Dir, WeakIDs: true})
+	k, err := OpenKeep(KeepConfig{Dir: cfg.Dir, WeakIDs: true, Version: cfg.Version})
 	if err != nil {
 		closeAll(listeners)
 		return nil, err

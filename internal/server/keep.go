@@ -31,6 +31,7 @@ type KeepConfig struct {
 	CacheBytes int64
 	WeakIDs    bool // dev only
 	OnError    func(error)
+	Version    string
 
 	SyncInterval       time.Duration // audit: how long a read's record may wait for the disk
 	DefaultTTL, MaxTTL time.Duration // of tokens
@@ -42,12 +43,14 @@ type Keep struct {
 	Engine store.Engine
 	Log    *audit.Log
 
+	metrics *metrics
+	file    string // of the store; "" in memory
 	scratch string // a directory to remove when a keep in memory is closed
 }
 
 // OpenKeep opens a keep or makes a new, uninitialized one.
 func OpenKeep(cfg KeepConfig) (*Keep, error) {
-	k := new(Keep)
+	k := &Keep{metrics: newMetrics(cfg.Version)}
 	installation, err := k.openEngine(&cfg)
 	if err != nil {
 		return nil, errors.Join(err, k.closeStores())
@@ -62,12 +65,13 @@ func OpenKeep(cfg KeepConfig) (*Keep, error) {
 	}
 	k.Desk, err = custody.Open(custody.Config{
 		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
-		DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
+		Meters: k.metrics.hooks(), DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
 		Renewers: map[string]auth.Renewer{"approle": approle.Renew},
 	})
 	if err != nil {
 		return nil, errors.Join(err, k.closeStores())
 	}
+	k.metrics.watch(k)
 	return k, nil
 }
 
@@ -89,7 +93,8 @@ func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
 	if cfg.AuditDir == "" {
 		cfg.AuditDir = filepath.Join(cfg.Dir, "audit")
 	}
-	engine, err := bolt.Open(filepath.Join(cfg.Dir, "keephold.db"), bolt.Options{Installation: fresh})
+	k.file = filepath.Join(cfg.Dir, "keephold.db")
+	engine, err := bolt.Open(k.file, bolt.Options{Installation: fresh})
 	if err != nil {
 		return "", err
 	}

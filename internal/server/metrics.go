@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -23,7 +24,13 @@ type metrics struct {
 // dialects are the values of the label "dialect".
 var dialects = []string{"vault", "native", "other"}
 
-func newMetrics(desk *custody.Desk, version string) *metrics {
+// signInMethods are the values of the label "method".
+var signInMethods = []string{"approle", "userpass"}
+
+// latencies are the buckets of what waits for a disk, in seconds.
+var latencies = []float64{.00005, .0001, .0005, .001, .005, .01, .05, .1, .5, 1}
+
+func newMetrics(version string) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: map[string]*[6]prometheus.Counter{}, seconds: map[string]prometheus.Observer{}}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keephold_requests_total", Help: "Requests answered, by dialect and class of the status code."}, []string{"dialect", "code_class"})
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -31,16 +38,9 @@ func newMetrics(desk *custody.Desk, version string) *metrics {
 		Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
 	}, []string{"dialect"})
 	m.limited = prometheus.NewCounter(prometheus.CounterOpts{Name: "keephold_sign_in_limited_total", Help: "Sign-ins refused because their address made too many."})
-	sealed := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keephold_sealed", Help: "1 while the keep is sealed."}, func() float64 {
-		if desk.Sealed() {
-			return 1
-		}
-		return 0
-	})
-	damaged := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "keephold_damaged_records_total", Help: "Records that did not open since the start."}, func() float64 { return float64(desk.Damaged()) })
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "keephold_build_info", Help: "Always 1; the label names the version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(requests, seconds, m.limited, sealed, damaged, build)
+	m.registry.MustRegister(requests, seconds, m.limited, build)
 	for _, d := range dialects {
 		var row [6]prometheus.Counter
 		for class := 1; class <= 5; class++ {
@@ -50,6 +50,48 @@ func newMetrics(desk *custody.Desk, version string) *metrics {
 		m.seconds[d] = seconds.WithLabelValues(d)
 	}
 	return m
+}
+
+// hooks makes what custody tells about its work.
+func (m *metrics) hooks() custody.Meters {
+	applied := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keephold_store_apply_seconds", Help: "Time of one durable commit.", Buckets: latencies})
+	recorded := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keephold_audit_append_seconds", Help: "Time until the audit log had a record.", Buckets: latencies})
+	refused := prometheus.NewCounter(prometheus.CounterOpts{Name: "keephold_audit_refusals_total", Help: "Refusals recorded."})
+	failed := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keephold_sign_in_failures_total", Help: "Sign-ins refused, by method."}, []string{"method"})
+	m.registry.MustRegister(applied, recorded, refused, failed)
+	byMethod := map[string]prometheus.Counter{}
+	for _, name := range signInMethods {
+		byMethod[name] = failed.WithLabelValues(name)
+	}
+	return custody.Meters{
+		Applied:  func(d time.Duration) { applied.Observe(d.Seconds()) },
+		Recorded: func(d time.Duration) { recorded.Observe(d.Seconds()) },
+		Refused:  refused.Inc,
+		SignInFailed: func(method string) {
+			if c, ok := byMethod[method]; ok {
+				c.Inc()
+			}
+		},
+	}
+}
+
+// watch adds what is asked of the keep at each scrape.
+func (m *metrics) watch(k *Keep) {
+	sealed := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keephold_sealed", Help: "1 while the keep is sealed."}, func() float64 {
+		if k.Desk.Sealed() {
+			return 1
+		}
+		return 0
+	})
+	damaged := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "keephold_damaged_records_total", Help: "Records that did not open since the start."}, func() float64 { return float64(k.Desk.Damaged()) })
+	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "keephold_store_bytes", Help: "Size of the store's file; 0 in memory."}, func() float64 {
+		info, err := os.Stat(k.file)
+		if err != nil {
+			return 0
+		}
+		return float64(info.Size())
+	})
+	m.registry.MustRegister(sealed, damaged, size)
 }
 
 func (m *metrics) handler() http.Handler {

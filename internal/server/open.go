@@ -32,6 +32,7 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 		return nil, err
 	}
 	cfg := KeepConfig{
+		Version:  version,
 		AuditDir: f.Audit.Dir, SyncAlways: f.Audit.Sync == "always", SyncInterval: time.Duration(f.Audit.SyncInterval), CacheBytes: int64(f.Storage.Cache),
 		DefaultTTL: time.Duration(f.Token.DefaultTTL), MaxTTL: time.Duration(f.Token.MaxTTL),
 		OnError: func(err error) {

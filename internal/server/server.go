@@ -67,7 +67,7 @@ func New(cfg Config) (*Server, error) {
 // compose hangs every front in its place. /v1/ is the Vault dialect's; what stands beside it is for probes and scrapers.
 func compose(cfg *Config) (http.Handler, error) {
 	desk := cfg.Keep.Desk
-	m := newMetrics(desk, cfg.Version)
+	m := cfg.Keep.metrics
 	front, err := vault.New(vault.Config{
 		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(),
 	})
