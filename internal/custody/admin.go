@@ -180,6 +180,7 @@ func (o *opened) reload(ctx context.Context) error {
 	}
 	o.table.Store(table)
 	o.sets.clear()
+	o.authority.ForgetPolicies() // a policy, a namespace or what is protected may have changed
 	return nil
 }
 

@@ -29,6 +29,7 @@ func (d *Desk) Run(ctx context.Context) error {
 func (d *Desk) work(ctx context.Context, o *opened) {
 	_ = d.runErase(ctx, o)
 	_ = d.runPurge(ctx, o, registry.PurgePrefix)
+	_ = d.runRevoke(ctx, o)
 	_ = d.expireWraps(ctx, o)
 }
 

@@ -45,7 +45,7 @@ type Tuning struct {
 	DefaultTTL  time.Duration
 	MaxTTL      time.Duration
 	TokenType   string // "default-service", "default-batch", "service", "batch"
-	Hidden      bool
+	Listed      bool   // Vault's listing_visibility "unauth": everybody may know that it exists
 	Options     map[string]string
 }
 

@@ -88,6 +88,9 @@ type TuneSpace struct {
 	Name   string
 	Action string // resource of the decision; "" is the Vault tune path
 	Change func(*secret.SpaceSettings) error
+	// Upgrade is the kv version that the Space shall have, "" for the one it has. Version 1 becomes 2, where each
+	// secret begins with one version; there is no way back.
+	Upgrade string
 }
 
 func (a TuneSpace) Need() record.Need {
@@ -102,6 +105,17 @@ func (a TuneSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*sec
 	s, r, err := readSpace(ctx, v, c.From().Namespace, a.Name)
 	if err != nil {
 		return nil, nil, err
+	}
+	switch a.Upgrade {
+	case "":
+	case "1":
+		if s.Versioned {
+			return nil, nil, fmt.Errorf("%w: cannot downgrade mount from version 2", secret.ErrInvalid)
+		}
+	case "2":
+		s.Versioned = true
+	default:
+		return nil, nil, fmt.Errorf("%w: options.version must be \"1\" or \"2\"", secret.ErrInvalid)
 	}
 	if err := a.Change(&s.Settings); err != nil {
 		return nil, nil, err

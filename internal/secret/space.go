@@ -34,7 +34,7 @@ type SpaceSettings struct {
 	FolderRead     bool          // GET of a folder answers its text children
 	DefaultTTL     time.Duration // Vault's tuning, kept for its clients; 0 is the system's
 	MaxTTL         time.Duration
-	Hidden         bool              // Vault's listing_visibility: true "hidden", false "unauth"
+	Listed         bool              // Vault's listing_visibility "unauth": everybody may know that it exists
 	Options        map[string]string // Vault's mount options as given
 }
 

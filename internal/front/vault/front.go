@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
@@ -34,6 +36,8 @@ type Front struct {
 	desk  *custody.Desk
 	sys   []route
 	mount map[string][]route // by type of the sign-in mount
+
+	remounts *lru.Cache[string, migration]
 }
 
 // New checks the configuration and starts nothing.
@@ -50,7 +54,11 @@ func New(cfg Config) (*Front, error) {
 	if cfg.Depth == 0 {
 		cfg.Depth = 64
 	}
-	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes()}, nil
+	remounts, err := lru.New[string, migration](rememberedRemounts)
+	if err != nil {
+		return nil, err
+	}
+	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes(), remounts: remounts}, nil
 }
 
 // op is what the vendor calls an operation. POST and PUT mean the same, and so do LIST and GET with ?list=true.

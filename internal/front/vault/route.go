@@ -77,6 +77,9 @@ func match(table []route, rq *request, path string) (handler, error) {
 		}
 		found = true
 		if r.ops&rq.op != 0 {
+			if args == nil {
+				args = map[string]string{}
+			}
 			rq.args = args
 			return r.do, nil
 		}
@@ -87,34 +90,46 @@ func match(table []route, rq *request, path string) (handler, error) {
 	return nil, rq.refused(errUnsupportedPath)
 }
 
-func (r route) match(path string) (map[string]string, bool) {
-	args := map[string]string{}
+// match compares segment by segment. {x...} takes the rest of the path, or what is left of it before the literal tail
+// that follows: "mounts/{path...}/tune".
+func (r route) match(path string) (args map[string]string, ok bool) {
 	pattern := r.pattern
+	set := func(name, value string) {
+		if args == nil {
+			args = map[string]string{}
+		}
+		args[name] = value
+	}
 	for {
-		var p, s string
-		var moreP, moreS bool
-		p, pattern, moreP = strings.Cut(pattern, "/")
-		if name, ok := strings.CutSuffix(p, "...}"); ok {
-			args[name[1:]] = path
+		p, tail, more := strings.Cut(pattern, "/")
+		if name, deep := strings.CutSuffix(p, "...}"); deep {
+			if more {
+				path, ok = strings.CutSuffix(path, "/"+tail)
+				if !ok || path == "" {
+					return nil, false
+				}
+			}
+			set(name[1:], path)
 			return args, true
 		}
-		s, path, moreS = strings.Cut(path, "/")
+		s, rest, moreS := strings.Cut(path, "/")
 		switch {
 		case strings.HasPrefix(p, "{"):
 			if s == "" {
 				return nil, false
 			}
-			args[p[1:len(p)-1]] = s
+			set(p[1:len(p)-1], s)
 		case p != s:
 			return nil, false
 		}
-		if !moreP || !moreS {
-			// "sys/policy" matches "policy/{name...}" with nothing left.
-			if moreP && strings.HasSuffix(pattern, "...}") && !strings.Contains(pattern, "/") {
-				args[pattern[1:len(pattern)-4]] = ""
+		pattern, path = tail, rest
+		if !more || !moreS {
+			// "policy" matches "policy/{name...}" with nothing left.
+			if more && strings.HasSuffix(pattern, "...}") && !strings.Contains(pattern, "/") {
+				set(pattern[1:len(pattern)-4], "")
 				return args, true
 			}
-			return args, moreP == moreS
+			return args, more == moreS
 		}
 	}
 }

@@ -5,17 +5,25 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/keephold/keephold/internal/secret"
 )
 
 // systemRoutes is everything below sys/, https://openbao.org/api-docs/system/
 func systemRoutes() []route {
-	return slices.Concat(keyRoutes(), []route{
+	return slices.Concat(
+		keyRoutes(),
+		statusRoutes(),
+		visibleRoutes(),
+		spaceRoutes(),
+		signInMountRoutes(),
+		policyRoutes(),
+		capabilityRoutes(),
+	)
+}
+
+func statusRoutes() []route {
+	return []route{
 		{read, "health", "vault.sys.health", health},
-		{read, "internal/ui/mounts", "vault.sys.internal.mounts", visibleMounts},
-		{read, "internal/ui/mounts/{path...}", "vault.sys.internal.mount", mountOf},
-	})
+	}
 }
 
 // identityRoutes is everything below identity/.
@@ -60,62 +68,4 @@ func (rq *request) statusFor(name string, usual int) int {
 		return usual
 	}
 	return code
-}
-
-type mountInfo struct {
-	Accessor    string            `json:"accessor"`
-	Description string            `json:"description"`
-	Local       bool              `json:"local"`
-	Options     map[string]string `json:"options"`
-	Path        string            `json:"path,omitempty"`
-	Type        string            `json:"type"`
-	UUID        string            `json:"uuid"`
-	SealWrap    bool              `json:"seal_wrap"`
-	External    bool              `json:"external_entropy_access"`
-}
-
-func spaceInfo(sp *secret.Space) mountInfo {
-	version := "1"
-	if sp.Versioned {
-		version = "2"
-	}
-	return mountInfo{Accessor: sp.Accessor, Description: sp.Settings.Description, Options: map[string]string{"version": version}, Type: "kv", UUID: string(sp.ID)}
-}
-
-// mountOf is the preflight of every "kv" command line: which mount a path belongs to, and of which version it is. Any
-// token with some capability below the mount may ask.
-func mountOf(rq *request) (answer, error) {
-	denied := rq.refused(&statusError{http.StatusForbidden, "preflight capability check returned 403, please ensure client's policies grant access to path " + strconv.Quote(rq.args["path"]+"/")})
-	table := rq.front.desk.Table()
-	if table == nil {
-		return answer{}, secret.ErrSealed
-	}
-	sp, _, ok := table.ResolveSpace(rq.ns, rq.args["path"])
-	if !ok || rq.caller.Refusal() != nil || !rq.front.desk.KnowsOf(rq.caller, sp) {
-		return answer{}, denied
-	}
-	info := spaceInfo(sp)
-	info.Path = sp.Name + "/"
-	return say(info)
-}
-
-// visibleMounts lists what the caller may know of: mounts it can reach, and those shown to everybody.
-func visibleMounts(rq *request) (answer, error) {
-	table := rq.front.desk.Table()
-	if table == nil {
-		return answer{}, secret.ErrSealed
-	}
-	spaces, mounts := map[string]mountInfo{}, map[string]mountInfo{}
-	known := rq.caller.Refusal() == nil
-	for _, sp := range table.Spaces(rq.ns) {
-		if known && rq.front.desk.KnowsOf(rq.caller, sp) {
-			spaces[sp.Name+"/"] = spaceInfo(sp)
-		}
-	}
-	for _, m := range table.Mounts(rq.ns) {
-		if known && rq.caller.Powers().HasAnyBelow("auth/"+m.Name+"/") {
-			mounts[m.Name+"/"] = mountInfo{Accessor: m.Accessor, Description: m.Tuning.Description, Type: m.Type, UUID: m.ID}
-		}
-	}
-	return say(map[string]any{"secret": spaces, "auth": mounts})
 }
