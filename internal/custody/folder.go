@@ -12,8 +12,11 @@ import (
 	"github.com/keephold/keephold/internal/secret"
 )
 
-// maxFolder is how many children a folder that is read as a map may have.
-const maxFolder = 1000
+// How many children a folder that is read as one map may have: by the Vault dialect, and as a program's environment.
+const (
+	MaxFolder      = 1000
+	MaxEnvironment = 20000
+)
 
 // FolderReading is a folder read as one map: its direct children that hold text.
 type FolderReading struct {
@@ -24,24 +27,25 @@ type FolderReading struct {
 
 // FolderChild is one of them.
 type FolderChild struct {
-	Name  string
-	Value secret.Value
+	Name    string
+	Value   secret.Value
+	Version uint64
 }
 
 // ReadFolder reads the direct text children of a folder that the caller may read one by one. One record lists each uid
-// and version. It is ErrNotFound when there is no such child, and ErrTooLarge beyond a thousand.
-func (d *Desk) ReadFolder(ctx context.Context, c auth.Caller, ref secret.Ref) (FolderReading, error) {
+// and version. It is ErrNotFound when there is no such child, and ErrTooLarge beyond most.
+func (d *Desk) ReadFolder(ctx context.Context, c auth.Caller, ref secret.Ref, most int) (FolderReading, error) {
 	t, sp, err := d.enter(ctx, c, ref, verbRead)
 	if err != nil {
 		return FolderReading{}, err
 	}
-	r, err := t.readFolder(ctx, sp, ref)
+	r, err := t.readFolder(ctx, sp, ref, most)
 	return r, t.done(err)
 }
 
-func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref) (FolderReading, error) {
+func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref, most int) (FolderReading, error) {
 	var r FolderReading
-	names, err := t.d.names(ctx, sp, Folder{Path: ref.Path, Limit: 2*maxFolder + 1})
+	names, err := t.d.names(ctx, sp, Folder{Path: ref.Path, Limit: 2*most + 1})
 	if err != nil {
 		return r, err
 	}
@@ -60,8 +64,8 @@ func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref)
 		if err := t.readChild(ctx, sp, child, name, &r); err != nil {
 			return r, err
 		}
-		if len(r.Children) > maxFolder {
-			return r, fmt.Errorf("%w: %s has more than %d children", secret.ErrTooLarge, ref, maxFolder)
+		if len(r.Children) > most {
+			return r, fmt.Errorf("%w: %s has more than %d children", secret.ErrTooLarge, ref, most)
 		}
 	}
 	if len(r.Children) == 0 {
@@ -94,7 +98,7 @@ func (t *turn) readChild(ctx context.Context, sp *secret.Space, child secret.Ref
 	if err != nil {
 		return err
 	}
-	r.Children = append(r.Children, FolderChild{name, value})
+	r.Children = append(r.Children, FolderChild{name, value, v.Number})
 	r.Revision = max(r.Revision, uint64(e.headRev))
 	if e.head.Updated.After(r.Updated) {
 		r.Updated = e.head.Updated

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 )
 
@@ -74,6 +75,11 @@ func compose(cfg *Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := native.New(native.Config{Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth})
+	if err != nil {
+		return nil, err
+	}
+	ours := m.count("native", own)
 	limit := newSignInLimit(cfg.SignInRate, m.limited.Inc)
 	api := m.count("vault", limit.guard(front))
 	probes := http.NewServeMux()
@@ -85,6 +91,10 @@ func compose(cfg *Config) (http.Handler, error) {
 	})
 	probes.Handle("GET /metrics", m.handler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, native.Prefix) {
+			ours.ServeHTTP(w, r)
+			return
+		}
 		if strings.HasPrefix(r.URL.Path, "/v1/") {
 			api.ServeHTTP(w, r)
 			return

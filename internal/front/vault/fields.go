@@ -1,101 +1,24 @@
 package vault
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/keephold/keephold/internal/wire"
 )
 
 // fields are the top-level members of a body. Every getter answers the zero value for a member that is not there.
 type fields struct{ raw map[string]json.RawMessage }
 
-// parseFields reads a JSON object strictly: no member twice, no NUL in a name, no more than depth levels, nothing
-// behind the end. An empty body is an empty object.
+// parseFields reads a JSON object strictly. An empty body is an empty object.
 func parseFields(b []byte, depth int) (fields, error) {
-	if len(bytes.TrimSpace(b)) == 0 {
-		return fields{}, nil
-	}
-	if !utf8.Valid(b) {
-		return fields{}, bad("failed to parse JSON input: not valid UTF-8")
-	}
-	if err := strict(b, depth); err != nil {
+	members, err := wire.Object(b, depth)
+	if err != nil {
 		return fields{}, bad("failed to parse JSON input: %v", err)
 	}
-	var f fields
-	if err := json.Unmarshal(b, &f.raw); err != nil {
-		return fields{}, bad("failed to parse JSON input: the body must be a JSON object")
-	}
-	return f, nil
-}
-
-var errJSON = errors.New("it is no well-formed JSON")
-
-// strict walks the whole text once. What it refuses, encoding/json would quietly accept.
-func strict(b []byte, depth int) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	if err := strictValue(d, depth); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the JSON value")
-	}
-	return nil
-}
-
-func strictValue(d *json.Decoder, depth int) error {
-	t, err := d.Token()
-	if err != nil {
-		return errJSON
-	}
-	delim, ok := t.(json.Delim)
-	if !ok {
-		return nil
-	}
-	if depth == 0 {
-		return errors.New("it is nested too deeply")
-	}
-	if delim == '[' {
-		for d.More() {
-			if err := strictValue(d, depth-1); err != nil {
-				return err
-			}
-		}
-		_, err := d.Token()
-		return orJSON(err)
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		k, err := d.Token()
-		if err != nil {
-			return errJSON
-		}
-		name, _ := k.(string)
-		switch {
-		case seen[name]:
-			return errors.New("member " + strconv.Quote(name) + " stands twice")
-		case strings.ContainsRune(name, 0):
-			return errors.New("a member's name holds a NUL")
-		}
-		seen[name] = true
-		if err := strictValue(d, depth-1); err != nil {
-			return err
-		}
-	}
-	_, err = d.Token()
-	return orJSON(err)
-}
-
-func orJSON(err error) error {
-	if err != nil {
-		return errJSON
-	}
-	return nil
+	return fields{members}, nil
 }
 
 // has says that the member is there and not null.

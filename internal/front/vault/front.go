@@ -5,10 +5,8 @@ package vault
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -17,15 +15,17 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/wire"
 )
 
 // Config of a Front. Desk is needed.
 type Config struct {
 	Desk    *custody.Desk
-	Log     *slog.Logger // internal errors, never a value; nil discards
-	MaxBody int64        // bytes; 0 is 1 MiB
-	Depth   int          // of JSON; 0 is 64
-	Version string       // of the program, for health and seal-status
+	Local   func() (auth.Caller, error) // who asks without a token, in process; nil: nobody
+	Log     *slog.Logger                // internal errors, never a value; nil discards
+	MaxBody int64                       // bytes; 0 is 1 MiB
+	Depth   int                         // of JSON; 0 is 64
+	Version string                      // of the program, for health and seal-status
 	Node    string
 	Started time.Time
 }
@@ -128,7 +128,7 @@ func (f *Front) decode(r *http.Request) (*request, error) {
 	if err := f.locate(rq, path); err != nil {
 		return rq, err
 	}
-	rq.token = auth.NewProof([]byte(presentedToken(r.Header)))
+	rq.token = auth.NewProof([]byte(wire.Token(r.Header)))
 	if rq.wrap, err = wrapTTL(r.Header.Get("X-Vault-Wrap-Ttl")); err != nil {
 		return rq, err
 	}
@@ -137,9 +137,14 @@ func (f *Front) decode(r *http.Request) (*request, error) {
 			return rq, err
 		}
 	}
+	if rq.token.IsZero() && f.cfg.Local != nil {
+		local, err := f.cfg.Local()
+		rq.caller = local.In(rq.ns).On(auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap})
+		return rq, err
+	}
 	rq.caller = f.desk.Authenticate(rq.ctx, auth.Credential{
 		Token: rq.token,
-		From:  auth.From{Addr: peer(r), UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
+		From:  auth.From{Addr: wire.Peer(r), UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
 		Terms: auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap},
 	})
 	return rq, nil
@@ -198,34 +203,14 @@ func operation(r *http.Request) (op, error) {
 
 func isTrue(s string) bool { return s == "true" || s == "1" || s == "t" || s == "True" || s == "TRUE" }
 
-func presentedToken(h http.Header) string {
-	if t := h["X-Vault-Token"]; len(t) > 0 {
-		return t[0]
-	}
-	if bearer := h["Authorization"]; len(bearer) > 0 {
-		if t, ok := strings.CutPrefix(bearer[0], "Bearer "); ok {
-			return strings.TrimSpace(t)
-		}
-	}
-	return ""
-}
-
-func peer(r *http.Request) netip.Addr {
-	p, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{} // a unix socket
-	}
-	return p.Addr().Unmap()
-}
-
 func (rq *request) readBody(r *http.Request) error {
 	limit := rq.front.cfg.MaxBody
-	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if err != nil {
-		return auth.Tell(secret.ErrInvalid, "error reading the body")
-	}
-	if int64(len(b)) > limit {
+	b, err := wire.Body(r, limit)
+	if errors.Is(err, wire.ErrTooLarge) {
 		return auth.Tell(secret.ErrTooLarge, "request body too large: at most %d bytes are read", limit)
+	}
+	if err != nil {
+		return auth.Tell(secret.ErrInvalid, "%v", err)
 	}
 	rq.body = b
 	rq.fields, err = parseFields(b, rq.front.cfg.Depth)

@@ -1,0 +1,189 @@
+// Package native speaks the house's own HTTP API, /v1/keephold/…: what no vendor's API has. docs/api.md describes it,
+// and it is a compatibility promise.
+package native
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/wire"
+)
+
+// Prefix is where this front hangs.
+const Prefix = "/v1/keephold/"
+
+// Config of a Front. Desk is needed.
+type Config struct {
+	Desk    *custody.Desk
+	Local   func() (auth.Caller, error) // who asks without a token, in process; nil: nobody
+	Log     *slog.Logger
+	MaxBody int64 // bytes; 0 is 1 MiB
+	Depth   int   // of JSON; 0 is 64
+}
+
+// Front is the native API's handler.
+type Front struct {
+	cfg  Config
+	desk *custody.Desk
+}
+
+// New checks the configuration and starts nothing.
+func New(cfg Config) (*Front, error) {
+	if cfg.Desk == nil {
+		return nil, errors.New("native front: a desk is needed")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = 1 << 20
+	}
+	if cfg.Depth == 0 {
+		cfg.Depth = 64
+	}
+	return &Front{cfg: cfg, desk: cfg.Desk}, nil
+}
+
+// request is one decoded request, complete when it is made.
+type request struct {
+	front  *Front
+	http   *http.Request
+	caller auth.Caller
+	ns     secret.NamespaceID
+	path   string // behind the route's own name
+	body   map[string]json.RawMessage
+}
+
+// route is a row of the literal table: what is asked for, and the rows of policy's table that it takes.
+type route struct {
+	method string
+	name   string // the first segment below Prefix
+	policy []policy.Operation
+	do     func(*request) (any, error)
+}
+
+func routes() []route {
+	return []route{
+		{http.MethodGet, "value", []policy.Operation{"vault.kv2.read"}, readValue},
+		{http.MethodPut, "value", []policy.Operation{"vault.kv2.create", "vault.kv2.update"}, writeValue},
+		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
+	}
+}
+
+// ServeHTTP answers one request.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := f.serve(r)
+	if err != nil {
+		f.fail(w, err)
+		return
+	}
+	b, err := json.Marshal(map[string]any{"data": answer})
+	if err != nil {
+		f.fail(w, err)
+		return
+	}
+	head(w, http.StatusOK)
+	_, _ = w.Write(append(b, '\n')) // a client that went away has no use for the error
+}
+
+func (f *Front) serve(r *http.Request) (any, error) {
+	name, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix), "/")
+	rq := &request{front: f, http: r, path: strings.TrimSuffix(path, "/")}
+	var do func(*request) (any, error)
+	known := false
+	for _, row := range routes() {
+		if row.name != name {
+			continue
+		}
+		known = true
+		if row.method == r.Method || row.method == http.MethodPut && r.Method == http.MethodPost {
+			do = row.do
+		}
+	}
+	if err := rq.identify(); err != nil {
+		return nil, err
+	}
+	switch {
+	case do != nil:
+	case rq.caller.Refusal() != nil:
+		return nil, rq.caller.Refusal()
+	case known:
+		return nil, auth.Tell(secret.ErrUnsupported, "%s is not for %s", name, r.Method)
+	default:
+		return nil, auth.Tell(secret.ErrUnsupported, "the native API has no %q", name)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
+		b, err := wire.Body(r, f.cfg.MaxBody)
+		if errors.Is(err, wire.ErrTooLarge) {
+			return nil, auth.Tell(secret.ErrTooLarge, "request body too large: at most %d bytes are read", f.cfg.MaxBody)
+		}
+		if err == nil {
+			rq.body, err = wire.Object(b, f.cfg.Depth)
+		}
+		if err != nil {
+			return nil, auth.Tell(secret.ErrInvalid, "cannot read the body: %v", err)
+		}
+	}
+	return do(rq)
+}
+
+// identify finds the namespace and the caller. In process, who presents no token is the owner of the keep.
+func (rq *request) identify() error {
+	f := rq.front
+	if table := f.desk.Table(); table != nil {
+		ns, ok := table.NamespaceByPath(rq.http.Header.Get("X-Vault-Namespace"))
+		if !ok {
+			return auth.Tell(secret.ErrNotFound, "no such namespace")
+		}
+		rq.ns = ns
+	}
+	token := wire.Token(rq.http.Header)
+	if token == "" && f.cfg.Local != nil {
+		c, err := f.cfg.Local()
+		rq.caller = c.In(rq.ns)
+		return err
+	}
+	rq.caller = f.desk.Authenticate(rq.http.Context(), auth.Credential{
+		Token: auth.NewProof([]byte(token)),
+		From:  auth.From{Addr: wire.Peer(rq.http), UserAgent: rq.http.UserAgent(), Dialect: secret.Vault, Namespace: rq.ns},
+	})
+	return nil
+}
+
+// ref is the secret that the path names: the longest existing Space wins.
+func (rq *request) ref() (secret.Ref, error) {
+	path := rq.path
+	if _, err := secret.ParsePath(path); err != nil {
+		return secret.Ref{}, err
+	}
+	ref := secret.Ref{Namespace: rq.ns, Space: path}
+	table := rq.front.desk.Table()
+	if table == nil {
+		return ref, secret.ErrSealed
+	}
+	sp, rest, ok := table.ResolveSpace(rq.ns, path)
+	if !ok {
+		return ref, nil // the Desk refuses it, or says that there is no such Space
+	}
+	ref.Space = sp.Name
+	if rest == "" {
+		return ref, nil
+	}
+	var err error
+	ref.Path, err = secret.ParsePath(rest)
+	return ref, err
+}
+
+func head(w http.ResponseWriter, status int) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+}
