@@ -20,17 +20,20 @@ type Env struct {
 
 // Run runs one command line and answers the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
-	root := rootCommand(env)
+	o := new(options)
+	root := rootCommand(env, o)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if closed := o.closeAll(); err == nil {
+		err = closed
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
 	return env.report(err)
 }
 
-func rootCommand(env Env) *cobra.Command {
-	o := new(options)
+func rootCommand(env Env, o *options) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "keephold",
 		Short:         "keephold looks after a secret for its whole life",

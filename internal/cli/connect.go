@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,6 +18,8 @@ import (
 type options struct {
 	addr, caFile, namespace string
 	json, quiet             bool
+
+	closers []func() error // what this command line opened; Run closes it
 }
 
 // setting reads KEEPHOLD_NAME, then KEEPHOLD_NAME_FILE, then VAULT_NAME. A file is for what should not stand in an
@@ -36,8 +39,8 @@ func (env Env) setting(name string) (string, error) {
 }
 
 // connect answers the keep that this command line speaks to: the address of the flag, of the environment, or of the
-// last login.
-func (env Env) connect(o *options) (*api, error) {
+// last login, else the local keep.
+func (env Env) connect(ctx context.Context, o *options) (*api, error) {
 	addr := o.addr
 	if addr == "" {
 		var err error
@@ -48,6 +51,9 @@ func (env Env) connect(o *options) (*api, error) {
 	saved := env.session()
 	if addr == "" {
 		addr = saved.Addr
+	}
+	if addr == "" && env.hasLocal() {
+		return env.local(ctx, o)
 	}
 	if addr == "" {
 		return nil, usagef("no keep to speak to").withHint("start one with 'keephold dev' and set KEEPHOLD_ADDR and KEEPHOLD_TOKEN, or sign in with 'keephold login ADDRESS'")

@@ -29,7 +29,7 @@ func getCommand(env Env, o *options) *cobra.Command {
   keephold get secret/app/db --version 3`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

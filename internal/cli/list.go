@@ -14,7 +14,7 @@ func listCommand(env Env, o *options) *cobra.Command {
 		Example: "  keephold list\n  keephold list secret/app",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -40,7 +40,7 @@ func treeCommand(env Env, o *options) *cobra.Command {
 		Short: "list every path below a folder",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func loginCommand(env Env, o *options) *cobra.Command {
 			if len(args) == 1 {
 				o.addr = args[0]
 			}
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func logoutCommand(env Env, o *options) *cobra.Command {
 			if env.session().Addr == "" {
 				return nil
 			}
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err == nil {
 				err = a.call(cmd.Context(), http.MethodPost, "auth/token/revoke-self", nil, nil)
 			}
@@ -136,7 +136,7 @@ func whoamiCommand(env Env, o *options) *cobra.Command {
 		Short: "say who the keep takes me for",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

@@ -38,7 +38,7 @@ reads a whole map as JSON. What is no secret may be given as FIELD=VALUE with --
 			if err != nil {
 				return err
 			}
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ func deleteCommand(env Env, o *options) *cobra.Command {
 		if !*all {
 			return some(cmd, args)
 		}
-		a, err := env.connect(o)
+		a, err := env.connect(cmd.Context(), o)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func versionsCommand(env Env, o *options, verb, short string, numbersNeeded bool
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -138,7 +138,7 @@ func historyCommand(env Env, o *options) *cobra.Command {
 		Short: "list the versions of a secret, without their values",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -195,7 +195,7 @@ func rollbackCommand(env Env, o *options) *cobra.Command {
 			if to == 0 {
 				return usagef("to which version? give --to")
 			}
-			a, err := env.connect(o)
+			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

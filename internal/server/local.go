@@ -1,0 +1,110 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/front/native"
+	"github.com/keephold/keephold/internal/front/vault"
+	"github.com/keephold/keephold/internal/registry"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// Local is a user's own keep, opened in this process. It is asked like a server, by http.Client, but nothing leaves the
+// process: the same fronts answer, and whoever can open the store is its owner. The store is locked while it is open,
+// so a command opens it, acts, and closes it before it runs anything else.
+type Local struct {
+	keep    *Keep
+	handler http.Handler
+}
+
+var _ http.RoundTripper = (*Local)(nil)
+
+// OpenLocal opens the keep in dir, with the key file beside it, and makes both when there are none.
+func OpenLocal(ctx context.Context, dir, version string) (*Local, error) {
+	k, err := OpenKeep(KeepConfig{Dir: dir, Version: version, CacheBytes: 8 << 20})
+	if err != nil {
+		return nil, err
+	}
+	l := &Local{keep: k}
+	if err := l.unseal(ctx, filepath.Join(dir, "key")); err != nil {
+		return nil, errors.Join(err, k.Close(ctx))
+	}
+	if l.handler, err = composeLocal(k); err != nil {
+		return nil, errors.Join(err, k.Close(ctx))
+	}
+	return l, nil
+}
+
+func (l *Local) unseal(ctx context.Context, keyFile string) error {
+	fresh, err := l.keep.UnsealByKeyFile(ctx, keyFile)
+	if err != nil {
+		return fmt.Errorf("the key of the local keep: %w", err)
+	}
+	if fresh.Token.Len() == 0 {
+		return nil
+	}
+	// A new keep: nobody needs its root token, because whoever opens the store is its owner.
+	owner, err := l.keep.Desk.Local()
+	if err != nil {
+		return err
+	}
+	if _, err := custody.Do(ctx, l.keep.Desk, owner, auth.Revoke{Which: auth.ByAccessor(fresh.Accessor)}); err != nil {
+		return err
+	}
+	_, err = custody.Do(ctx, l.keep.Desk, owner, registry.MakeSpace{Space: secret.Space{Name: "secret", Versioned: true}})
+	return err
+}
+
+func composeLocal(k *Keep) (http.Handler, error) {
+	v, err := vault.New(vault.Config{Desk: k.Desk, Local: k.Desk.Local})
+	if err != nil {
+		return nil, err
+	}
+	n, err := native.New(native.Config{Desk: k.Desk, Local: k.Desk.Local, MaxBody: 64 << 20})
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, native.Prefix) {
+			n.ServeHTTP(w, r)
+			return
+		}
+		v.ServeHTTP(w, r)
+	}), nil
+}
+
+// RoundTrip answers a request in this process.
+func (l *Local) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	a := &localAnswer{header: http.Header{}, status: http.StatusOK}
+	l.handler.ServeHTTP(a, r)
+	return &http.Response{
+		Status: http.StatusText(a.status), StatusCode: a.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.header, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()), Request: r,
+	}, r.Body.Close()
+}
+
+// localAnswer collects an answer.
+type localAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *localAnswer) Header() http.Header         { return a.header }
+func (a *localAnswer) WriteHeader(status int)      { a.status = status }
+func (a *localAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+// Close syncs the audit record of what was done and lets go of the store.
+func (l *Local) Close(ctx context.Context) error { return l.keep.Close(ctx) }
