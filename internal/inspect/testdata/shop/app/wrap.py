@@ -1,0 +1,5 @@
+import os
+
+
+def env(name, default=None):
+    return os.getenv(name, default)
