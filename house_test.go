@@ -24,7 +24,7 @@ var floors = [][]string{
 	},
 	2: {
 		"internal/auth/...", "internal/registry", "internal/policy/hcl", "internal/settings/toml", "internal/scan/...",
-		"internal/scrub", "internal/provider/...", "internal/inspect", "internal/launch", "internal/envfile",
+		"internal/scrub", "internal/provider/...", "internal/inspect/...", "internal/launch", "internal/envfile",
 	},
 	3: {"internal/custody"},
 	4: {"internal/front/...", "internal/rotate/...", "internal/ui"},
@@ -46,6 +46,7 @@ var sideways = []sidewaysImport{
 	{from: "internal/record/...", to: "internal/record", why: "the view in memory implements the seam of its parent"},
 	{from: "internal/registry", to: "internal/auth", why: "administration says who asks: a Caller is made by auth only"},
 	{from: "internal/registry", to: "internal/policy/hcl", why: "policies are administered as the text they were written in"},
+	{from: "internal/inspect", to: "internal/inspect/python", why: "the syntax trees that settings are found in"},
 	{from: "internal/scan/...", to: "internal/scan", why: "a source implements the seam of its parent"},
 	{from: "internal/provider/...", to: "internal/provider", why: "a provider implements the seam of its parent"},
 	{from: "internal/front/...", to: "internal/front", why: "a dialect implements the seam of its parent; never another front"},
