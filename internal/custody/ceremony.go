@@ -64,6 +64,9 @@ func (r *ceremony) abandon() {
 func (d *Desk) unasked(c auth.Caller, n record.Need) *turn {
 	n.Open = true
 	t := &turn{d: d, o: d.open.Load(), caller: c}
+	if t.o != nil {
+		t.table = t.o.table.Load()
+	}
 	t.describe(n, what{})
 	return t
 }

@@ -18,9 +18,10 @@ type Split struct {
 
 // Parts are shares as they are handed out, once.
 type Parts struct {
-	Shares       []secret.Value // plain; or, when there are Fingerprints, messages encrypted to those keys
+	Shares       []secret.Value // plain; none when they are encrypted
+	Messages     [][]byte       // encrypted to the keys that Fingerprints name
 	Fingerprints []string
-	Armored      []string // the encrypted messages as text, for age and SSH recipients
+	Armored      []string // the messages as text, for age and SSH recipients; "" for OpenPGP
 }
 
 func (s Split) check(optional bool) error {
@@ -69,7 +70,7 @@ func (s Split) hand(parts [][]byte, now time.Time) (Parts, error) {
 			}
 		}
 		out.Armored = append(out.Armored, armored)
-		out.Shares = append(out.Shares, secret.NewValue(message))
+		out.Messages = append(out.Messages, message)
 	}
 	out.Fingerprints = s.fingerprints()
 	return out, nil

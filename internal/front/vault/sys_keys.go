@@ -58,7 +58,7 @@ func initialize(rq *request) (answer, error) {
 	}
 	a := initAnswer{RootToken: string(made.Root.Token.Reveal()), Armored: armored(made.Shares), RecoveryText: armored(made.Recovery)}
 	a.Keys, a.KeysB64 = encodeShares(made.Shares)
-	if len(made.Recovery.Shares) > 0 {
+	if f.Recovery.Shares > 0 {
 		a.Recovery, a.RecoveryB64 = encodeShares(made.Recovery)
 	}
 	if to != nil {
@@ -131,9 +131,15 @@ func (rq *request) split(shares, threshold, keys string) (custody.Split, error) 
 
 func encodeShares(p custody.Parts) (hexed, based []string) {
 	hexed, based = []string{}, []string{}
+	add := func(b []byte) {
+		hexed = append(hexed, hex.EncodeToString(b))
+		based = append(based, base64.StdEncoding.EncodeToString(b))
+	}
 	for _, s := range p.Shares {
-		hexed = append(hexed, hex.EncodeToString(s.Reveal()))
-		based = append(based, base64.StdEncoding.EncodeToString(s.Reveal()))
+		add(s.Reveal())
+	}
+	for _, m := range p.Messages {
+		add(m)
 	}
 	return hexed, based
 }
