@@ -25,6 +25,9 @@ const (
 	bodyLen   = 32
 	checkLen  = 6
 
+	// TokenLen is the length of a service token.
+	TokenLen = prefixLen + bodyLen + checkLen
+
 	// MaxText is the length of the longest token that is looked at.
 	MaxText = 8 << 10
 )

@@ -154,6 +154,9 @@ func (d *Desk) Seal(ctx context.Context, c auth.Caller) error {
 	if err != nil {
 		return err
 	}
+	if c.From().Namespace != "" {
+		return t.refuse(ctx, errOnlyRoot, "namespace")
+	}
 	if err := t.done(nil); err != nil {
 		return err
 	}

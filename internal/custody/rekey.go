@@ -137,7 +137,13 @@ func (d *Desk) enterRite(ctx context.Context, c auth.Caller, n record.Need) (t *
 	return t, s, leave, nil
 }
 
+// errOnlyRoot: the keys are the whole installation's, so whoever rules in a namespace has no say over them.
+var errOnlyRoot = auth.Tell(secret.ErrUnsupported, "unsupported path")
+
 func (d *Desk) lockRite(ctx context.Context, t *turn) (*sealRecord, func(), error) {
+	if t.caller.From().Namespace != "" {
+		return nil, nil, t.refuse(ctx, errOnlyRoot, "namespace")
+	}
 	d.sealing.Lock()
 	d.rite.mu.Lock()
 	leave := func() {

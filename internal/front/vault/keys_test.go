@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/custody"
@@ -22,6 +23,7 @@ type keyhole struct {
 	desk   *custody.Desk
 	front  *Front
 	token  string
+	clock  time.Time
 }
 
 func newKeyhole(t *testing.T, auto custody.AutoSeal) *keyhole {
@@ -30,7 +32,7 @@ func newKeyhole(t *testing.T, auto custody.AutoSeal) *keyhole {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keyhole{t: t, engine: mem.New(), log: log}
+	k := &keyhole{t: t, engine: mem.New(), log: log, clock: time.Now()}
 	k.open(auto)
 	t.Cleanup(func() {
 		if err := k.desk.Close(context.Background()); err != nil {
@@ -46,7 +48,7 @@ func newKeyhole(t *testing.T, auto custody.AutoSeal) *keyhole {
 // open makes the Desk, as a process does that starts.
 func (k *keyhole) open(auto custody.AutoSeal) {
 	var err error
-	k.desk, err = custody.Open(custody.Config{Engine: k.engine, Log: k.log, Installation: "test", Node: "n1", AutoSeal: auto})
+	k.desk, err = custody.Open(custody.Config{Engine: k.engine, Log: k.log, Installation: "test", Node: "n1", AutoSeal: auto, Now: func() time.Time { return k.clock }})
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/keephold/keephold/internal/custody"
@@ -14,13 +15,13 @@ import (
 
 // keyRoutes is the ceremony around the root key, https://openbao.org/api-docs/system/init/ and the pages beside it.
 func keyRoutes() []route {
-	return []route{
+	return slices.Concat(rekeyRoutes(), rootRoutes(), []route{
 		{read, "init", "vault.sys.init.read", initStatus},
 		{write, "init", "vault.sys.init", initialize},
 		{read, "seal-status", "vault.sys.seal-status", sealStatus},
 		{write, "unseal", "vault.sys.unseal", unseal},
 		{write, "seal", "vault.sys.seal", sealNow},
-	}
+	})
 }
 
 func initStatus(rq *request) (answer, error) {
