@@ -22,13 +22,14 @@ type hunt struct {
 	misses  []miss
 	last    int // end of the last generic name, to judge each name once
 	escapes []int
+	left    int // steps that patterns may still take; a text that uses them up is an attack, and gets shorter looks
 }
 
 // miss is a place where a token's unmistakable prefix stands but the token does not fit: a cut or invented one.
 type miss struct{ at, least int }
 
 func (e *Engine) find(b []byte, depth int) []Match {
-	h := &hunt{e: e, b: b, depth: depth, last: -1}
+	h := &hunt{e: e, b: b, depth: depth, last: -1, left: 200_000 + 8*len(b)}
 	e.auto.walk(b, h.hit)
 	for _, r := range e.always {
 		h.regexp(r, 0, len(b))
@@ -96,7 +97,7 @@ func (h *hunt) pattern(r *compiled, t trigger, i int) {
 		if r.Near != "" && !near(h.b, start, r.Near) {
 			return
 		}
-		end, from, to, ok := r.prog.match(h.b, start)
+		end, from, to, ok := r.prog.match(h.b, start, &h.left)
 		if !ok || to <= from {
 			if end-start >= 4 && t.width[1] == 0 && r.least >= 20 && r.Confidence >= High {
 				h.misses = append(h.misses, miss{start, r.least})
@@ -173,7 +174,7 @@ func (h *hunt) vendor(r *compiled, start, end int) {
 	}
 	fits := false
 	if r.prog != nil {
-		e, from, to, ok := r.prog.match(b, a.valueStart)
+		e, from, to, ok := r.prog.match(b, a.valueStart, &h.left)
 		if !ok || alnum(at(b, e)) {
 			if !a.strong {
 				return

@@ -52,7 +52,8 @@ type program struct {
 
 const (
 	unbounded  = 1 << 16
-	stepBudget = 20000
+	stepBudget = 20000 // of one attempt
+	stepLow    = 400   // of one attempt, once the text has used up what it may
 )
 
 type parser struct {
@@ -413,13 +414,20 @@ type run struct {
 	steps      int
 	open, shut int
 	reach      int // how far any attempt came
+	limit      int
 }
 
 // match tries the pattern at i and returns the end and the bounds of the secret; without a match, end is where the
 // last literal that did fit ended.
-func (p *program) match(b []byte, i int) (end, secretStart, secretEnd int, ok bool) {
-	r := run{prog: p, b: b, open: i, shut: -1}
+//
+// left is what the whole text may still spend; it goes down by the steps taken.
+func (p *program) match(b []byte, i int, left *int) (end, secretStart, secretEnd int, ok bool) {
+	r := run{prog: p, b: b, open: i, shut: -1, limit: stepBudget}
+	if *left <= 0 {
+		r.limit = stepLow
+	}
 	end, ok = r.step(0, i)
+	*left -= r.steps
 	if !ok {
 		return r.reach, 0, 0, false
 	}
@@ -431,7 +439,7 @@ func (p *program) match(b []byte, i int) (end, secretStart, secretEnd int, ok bo
 
 func (r *run) step(pc, i int) (int, bool) {
 	for {
-		if r.steps++; r.steps > stepBudget {
+		if r.steps++; r.steps > r.limit {
 			return 0, false
 		}
 		c := &r.prog.code[pc]
@@ -450,6 +458,7 @@ func (r *run) step(pc, i int) (int, bool) {
 			for n < c.max && i+n < len(r.b) && c.set.has(r.b[i+n]) {
 				n++
 			}
+			r.steps += n / 8
 			if n < c.min {
 				return 0, false
 			}
@@ -458,7 +467,7 @@ func (r *run) step(pc, i int) (int, bool) {
 				i += n
 				continue
 			}
-			for ; n > c.min; n-- {
+			for ; n > c.min && r.steps <= r.limit; n-- {
 				if end, ok := r.step(pc, i+n); ok {
 					return end, true
 				}

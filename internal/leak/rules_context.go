@@ -14,7 +14,7 @@ func contextRules() []Rule {
 		},
 		{
 			ID: "putty-private-key", Family: "private-key", Description: "a private key of PuTTY", Confidence: High, Loose: true,
-			Keywords: []string{"putty-user-key-file"}, Pattern: `PuTTY-User-Key-File-[23]: [^:]{4,200}[^-]{100,12000}`,
+			Keywords: []string{"private-lines"}, Pattern: `Private-Lines: \d{1,4}\s{1,2}(<[A-Za-z0-9+/=\s]{40,12000})`,
 		},
 		{ID: "age-secret-key", Family: "age", Description: "an identity of age", Confidence: High, Check: CheckAge, Pattern: `AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}`},
 		{ID: "age-plugin-key", Family: "age", Description: "an identity of an age plug-in", Confidence: High, Check: CheckAge, Pattern: `AGE-PLUGIN-[A-Z0-9-]{2,40}-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{20,400}`},
@@ -23,13 +23,13 @@ func contextRules() []Rule {
 		{ID: "nats-operator-seed", Family: "nats", Description: "a NATS seed", Confidence: Medium, Check: CheckNKey, Pattern: `SOA[A-Z2-7]{55}`},
 		{
 			ID: "jwk-private", Family: "jwk", Description: "the private member of a JSON Web Key (RFC 7517)", Confidence: High, Loose: true, Keywords: []string{`"kty"`},
-			Pattern: `"kty"[^}]{1,2000}"(d|k)"\s{0,4}:\s{0,4}"(<[A-Za-z0-9_-]{16,800})"`, MinRandom: 30,
+			Pattern: `"kty"[^}]{1,600}"(d|k)"\s{0,4}:\s{0,4}"(<[A-Za-z0-9_-]{16,800})"`, MinRandom: 30,
 		},
 		{
 			ID: "jwk-private-first", Family: "jwk", Description: "the private member of a JSON Web Key (RFC 7517)", Confidence: High, Loose: true, Keywords: []string{`"d"`},
 			Pattern: `"d"\s{0,4}:\s{0,4}"(<[A-Za-z0-9_-]{40,800})"`, MinRandom: 50,
 		},
-		{ID: "jwt", Family: "jwt", Description: "a signed token (RFC 7519)", Confidence: High, Check: CheckJWT, Keywords: []string{"eyj"}, Pattern: `eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]{0,})?(\.[A-Za-z0-9_-]{0,}\.[A-Za-z0-9_-]{0,})?`},
+		{ID: "jwt", Family: "jwt", Description: "a signed token (RFC 7519)", Confidence: High, Check: CheckJWT, Keywords: []string{"eyj"}, Pattern: `eyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{8,9000}(\.[A-Za-z0-9_-]{0,4000})?(\.[A-Za-z0-9_-]{0,9000}\.[A-Za-z0-9_-]{0,400})?`},
 		{
 			ID: "bearer", Family: "http-auth", Description: "a bearer token in a header (RFC 6750)", Confidence: Medium, Fold: true, MinRandom: 35, Keywords: []string{"bearer"},
 			Pattern: `bearer["']?[ :=]{1,3}["']?(<[A-Za-z0-9_.~+/=-]{16,2000})`,

@@ -97,7 +97,7 @@ func TestTokenRules(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(len(rule.Pattern))))
 			for i := range 6 {
 				token := e.rules[0].prog.generate(r)
-				_, from, to, ok := e.rules[0].prog.match([]byte(token), 0)
+				_, from, to, ok := e.rules[0].prog.match([]byte(token), 0, new(int))
 				if !ok {
 					t.Fatalf("generated %q does not match %q", token, rule.Pattern)
 				}

@@ -10,10 +10,10 @@ argon2-hash l \$argon2(id|i|d)\$v=\d{1,3}\$m=\d{1,9},t=\d{1,4},p=\d{1,4}\$[A-Za-
 krb5-hash m \$krb5(asrep|tgs|pa)\$\d{1,2}\$[^\s"']{40,2000}
 1password-secret-key - A3-[A-Z0-9]{6}-[A-Z0-9]{6}-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}
 1password-secret-key-short - A3-[A-Z0-9]{6}-[A-Z0-9]{11}-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}
-1password-service-account - ops_eyJ[A-Za-z0-9+/]{250,}={0,3}
+1password-service-account - ops_eyJ[A-Za-z0-9+/]{250,400}={0,3}
 adafruit-io-key - aio_[A-Za-z0-9]{28}
 adobe-client-secret - p8e-[a-zA-Z0-9]{32}
-aiven-token m aivenv1_[A-Za-z0-9_-]{40,}
+aiven-token m aivenv1_[A-Za-z0-9_-]{40,400}
 airtable-pat - pat[A-Za-z0-9]{14}\.[a-f0-9]{64}
 alchemy-token - alcht_[A-Za-z0-9]{30}
 alibaba-access-key-id - LTAI[A-Za-z0-9]{12,24}
@@ -143,7 +143,7 @@ mercury-token - secret-token:mercury_(production|sandbox)_[A-Za-z0-9_]{30,80}
 mergify-token - mka_[A-Za-z0-9_-]{40,60}
 mistral-key m msk_[A-Za-z0-9]{32}
 mongodb-atlas-service - mdb_sa_sk_[A-Za-z0-9_-]{40}
-monday-token m eyJhbGciOiJIUzI1NiJ9\.eyJ0aWQiOj[A-Za-z0-9_-]{40,}\.[A-Za-z0-9_-]{43}
+monday-token m eyJhbGciOiJIUzI1NiJ9\.eyJ0aWQiOj[A-Za-z0-9_-]{40,400}\.[A-Za-z0-9_-]{43}
 msteams-webhook fx https://([a-z0-9-]{1,60}\.)?(webhook\.office\.com/webhookb2|outlook\.office(365)?\.com/webhook)/(<[a-z0-9@-]{50,90}/(IncomingWebhook|[a-z]{3,30})/[a-z0-9]{20,40}/[a-z0-9-]{30,60})
 neon-key e napi_[a-z0-9]{64}
 netlify-token - nf[pcou]_[A-Za-z0-9_-]{36,46}
@@ -162,7 +162,7 @@ nvidia-key - nvapi-[A-Za-z0-9_-]{60,72}
 octopus-key - API-[A-Z0-9]{26}
 okta-token m \b00[A-Za-z0-9_-]{39,41}ssws
 oculus-token - OC\|[0-9]{15,17}\|[A-Za-z0-9_-]{20,40}
-onepassword-connect m opconnect_[A-Za-z0-9_-]{40,}
+onepassword-connect m opconnect_[A-Za-z0-9_-]{40,400}
 openai-key - sk-(proj-|svcacct-|admin-|None-)?[A-Za-z0-9_-]{20,100}T3BlbkFJ[A-Za-z0-9_-]{20,100}
 openai-key-new - sk-(proj|svcacct|admin)-[A-Za-z0-9_-]{58,180}
 openai-like-key e sk-[A-Za-z0-9]{48}
@@ -224,7 +224,7 @@ slack-config-token - xoxe(\.xox[bp])?-\d-[A-Za-z0-9]{100,200}
 slack-app-token - xapp-\d{1,14}-[A-Za-z0-9/-]{20,140}
 slack-webhook x https://hooks\.slack(-gov)?\.com/(services|workflows|triggers)/(<[A-Za-z0-9+/]{40,60})
 smartsheet-token m smst_[A-Za-z0-9]{30,40}
-snyk-token m snyk_(uat|sat)\.[a-z0-9]{8}\.[A-Za-z0-9_-]{60,}
+snyk-token m snyk_(uat|sat)\.[a-z0-9]{8}\.[A-Za-z0-9_-]{60,400}
 sonar-token - sq[upa]_[a-f0-9]{40}
 sourcegraph-token - sgp_([A-Fa-f0-9]{16}_|local_)[A-Fa-f0-9]{40}
 sourcegraph-license m slk_[a-f0-9]{64}

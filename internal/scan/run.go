@@ -22,6 +22,7 @@ import (
 type hit struct {
 	Finding
 	chunk string
+	place *Place
 }
 
 // Run scans all sources. The report is valid even when an error is returned: it holds what was found until then.
@@ -71,19 +72,25 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 	var ids []string
 	seen := map[string]bool{}
 	for _, h := range hits {
-		if !seen[h.chunk] {
+		if h.place == nil && !seen[h.chunk] {
 			seen[h.chunk] = true
 			ids = append(ids, h.chunk)
 		}
 	}
 	slices.Sort(ids)
-	places, perr := src.Locate(ctx, ids)
-	if perr != nil && err == nil {
-		err = fmt.Errorf("find where the secrets stand: %w", perr)
+	var places map[string][]Place
+	if len(ids) > 0 {
+		var perr error
+		if places, perr = src.Locate(ctx, ids); perr != nil && err == nil {
+			err = fmt.Errorf("find where the secrets stand: %w", perr)
+		}
 	}
 	for _, h := range hits {
 		where := places[h.chunk]
-		if len(where) == 0 {
+		switch {
+		case h.place != nil:
+			where = []Place{*h.place}
+		case len(where) == 0:
 			where = []Place{{Object: h.chunk}}
 		}
 		for _, p := range where {
@@ -119,12 +126,15 @@ func (o *Options) look(c Chunk) (found []hit, allowed int) {
 			if m.Confidence < o.Confidence {
 				continue
 			}
+			if len(c.Old) > 0 && bytes.Contains(c.Old, m.Secret(part)) {
+				continue
+			}
 			f := o.finding(c.Data, part, r.Start, m)
 			if !o.AllowMarks && Allowed(f.LineText, f.Rule) {
 				allowed++
 				continue
 			}
-			found = append(found, hit{Finding: f, chunk: c.ID})
+			found = append(found, hit{Finding: f, chunk: c.ID, place: c.Place})
 		}
 	}
 	return found, allowed

@@ -29,6 +29,8 @@ type Chunk struct {
 	ID      string   // within the source
 	Data    []byte   // the whole of it, for context and line numbers
 	Regions []Region // what is new in Data, ordered and apart; nil means everything
+	Old     []byte   // what stood here before: a secret that it holds is not new
+	Place   *Place   // where it stands, when the source knows that already
 }
 
 // A Region is a part of a chunk.

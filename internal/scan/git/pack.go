@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/keephold/keephold/internal/scan"
 )
 
 // Kinds of objects, as packs number them.
@@ -42,7 +44,7 @@ func openPack(name string, size int) (*pack, error) {
 		ext string
 		to  *[]byte
 	}{{".idx", &p.idx}, {".pack", &p.data}} {
-		b, unmap, err := mapFile(name + f.ext)
+		b, unmap, err := scan.MapFile(name + f.ext)
 		if err != nil {
 			_ = p.close()
 			return nil, err

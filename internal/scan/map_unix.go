@@ -1,6 +1,6 @@
 //go:build unix
 
-package git
+package scan
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps a file for reading.
-func mapFile(name string) ([]byte, func() error, error) {
+// MapFile maps a file for reading; the function it returns unmaps it.
+func MapFile(name string) ([]byte, func() error, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, nil, err

@@ -1,0 +1,168 @@
+package files
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// archive is one outermost archive being read. left is what may still be taken out of it, over all layers: a bomb ends
+// there, however deep it is nested.
+type archive struct {
+	w    *worker
+	left int64
+}
+
+type opener func(a *archive, name string, b []byte, depth int) error
+
+const (
+	maxMember  = 256 << 20
+	maxMembers = 100_000
+)
+
+// archiveOf tells archives by their first bytes.
+func archiveOf(name string, b []byte) opener {
+	switch {
+	case bytes.HasPrefix(b, []byte("PK\x03\x04")):
+		return (*archive).zip
+	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
+		return (*archive).gzip
+	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return (*archive).zstd
+	case bytes.HasPrefix(b, []byte("BZh")):
+		return (*archive).bzip2
+	case len(b) > 262 && bytes.Equal(b[257:262], []byte("ustar")):
+		return (*archive).tar
+	}
+	return nil
+}
+
+var errBound = errors.New("the bound on what may be unpacked is reached")
+
+// take reads a member within the bounds.
+func (a *archive) take(name string, r io.Reader) ([]byte, bool) {
+	most := min(a.left, maxMember)
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	a.left -= int64(len(b))
+	switch {
+	case int64(len(b)) > most:
+		a.w.cover.Skip(errBound.Error(), name)
+		return nil, false
+	case err != nil:
+		a.w.cover.Skip("archive cannot be read", name)
+		return nil, false
+	}
+	return b, true
+}
+
+// inner hands on a member, which may be an archive itself.
+func (a *archive) inner(name string, b []byte, depth int) {
+	if open := archiveOf(name, b); open != nil && depth < a.w.s.Archives {
+		if err := open(a, name, b, depth); err != nil {
+			a.w.cover.Skip("archive cannot be read", name)
+		}
+		return
+	}
+	a.w.content(name, b, a.w.s.Archives)
+}
+
+func (a *archive) zip(name string, b []byte, depth int) error {
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return err
+	}
+	for i, f := range z.File {
+		if i >= maxMembers || a.left <= 0 {
+			return errBound
+		}
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		member := name + "!" + f.Name
+		if f.Flags&1 != 0 {
+			a.w.cover.Skip("archive member is encrypted", member)
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			a.w.cover.Skip("archive cannot be read", member)
+			continue
+		}
+		if data, ok := a.take(member, r); ok {
+			a.inner(member, data, depth+1)
+		}
+		r.Close()
+	}
+	return nil
+}
+
+func (a *archive) tar(name string, b []byte, depth int) error {
+	return a.members(name, bytes.NewReader(b), depth)
+}
+
+func (a *archive) members(name string, r io.Reader, depth int) error {
+	t := tar.NewReader(r)
+	for range maxMembers {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		member := name + "!" + path.Clean(h.Name)
+		if data, ok := a.take(member, t); ok {
+			a.inner(member, data, depth+1)
+		}
+		if a.left <= 0 {
+			return errBound
+		}
+	}
+	return errBound
+}
+
+func (a *archive) gzip(name string, b []byte, depth int) error {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	return a.single(name, z, depth, ".gz")
+}
+
+func (a *archive) bzip2(name string, b []byte, depth int) error {
+	return a.single(name, bzip2.NewReader(bytes.NewReader(b)), depth, ".bz2")
+}
+
+func (a *archive) zstd(name string, b []byte, depth int) error {
+	z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMember))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	return a.single(name, z, depth, ".zst")
+}
+
+// single unpacks a compressed file: a tar in it counts as the same layer.
+func (a *archive) single(name string, r io.Reader, depth int, ext string) error {
+	data, ok := a.take(name, r)
+	if !ok {
+		return nil
+	}
+	if len(data) > 262 && bytes.Equal(data[257:262], []byte("ustar")) {
+		return a.tar(name, data, depth)
+	}
+	a.inner(name+"!"+strings.TrimSuffix(path.Base(name), ext), data, depth+1)
+	return nil
+}

@@ -1,0 +1,323 @@
+// Package files hands the content of directories, single files and streams to the scanner.
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/keephold/keephold/internal/scan"
+)
+
+// Source is a set of files and directories.
+type Source struct {
+	Roots     []string          // as given on the command line; findings are named below them
+	Ignore    bool              // honour .gitignore files
+	Links     bool              // follow symbolic links
+	Exclude   func(string) bool // leaves a path out; may be nil
+	MaxSize   int64             // a larger file is counted as not scanned; 0 means DefaultMaxSize
+	Archives  int               // how many layers of archives are opened
+	MaxInside int64             // bytes taken out of one archive; 0 means DefaultMaxInside
+}
+
+// Bounds that hold when none is given.
+const (
+	DefaultMaxSize   = 1 << 30
+	DefaultMaxInside = 1 << 30
+)
+
+var _ scan.Source = (*Source)(nil)
+
+// item is a file to be read.
+type item struct {
+	path string
+	size int64
+}
+
+// worker is what one goroutine needs to read files.
+type worker struct {
+	s     *Source
+	visit func(scan.Chunk) int
+	buf   []byte
+	cover scan.Coverage
+	dull  int64 // binary files
+}
+
+// Each implements [scan.Source].
+func (s *Source) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+	items := make(chan item, 256)
+	workers := make([]*worker, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i := range workers {
+		w := &worker{s: s, visit: visit}
+		workers[i] = w
+		wg.Go(func() {
+			for it := range items {
+				if ctx.Err() == nil {
+					w.file(it)
+				}
+			}
+		})
+	}
+	walk := walk{s: s, ctx: ctx, out: items, seen: map[string]bool{}}
+	var failed error
+	for _, root := range s.Roots {
+		if err := walk.root(root); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	close(items)
+	wg.Wait()
+	cover, dull := walk.cover, int64(0)
+	for _, w := range workers {
+		cover.Add(w.cover)
+		dull += w.dull
+	}
+	if dull > 0 {
+		cover.Notes = append(cover.Notes, fmt.Sprintf("%d binary files left out", dull))
+	}
+	if err := ctx.Err(); err != nil {
+		cover.Skip("interrupted", "")
+		return cover, fmt.Errorf("scan of files: %w", err)
+	}
+	return cover, failed
+}
+
+// Locate implements [scan.Source]: the id of a chunk is its path.
+func (s *Source) Locate(_ context.Context, ids []string) (map[string][]scan.Place, error) {
+	return here(ids), nil
+}
+
+func here(ids []string) map[string][]scan.Place {
+	out := make(map[string][]scan.Place, len(ids))
+	for _, p := range ids {
+		out[p] = []scan.Place{{Path: filepath.ToSlash(p)}}
+	}
+	return out
+}
+
+func (w *worker) file(it item) {
+	most := w.s.MaxSize
+	if most == 0 {
+		most = DefaultMaxSize
+	}
+	if it.size > most {
+		w.cover.Skip("file larger than the bound", it.path)
+		return
+	}
+	const mapped = 8 << 20
+	if it.size > mapped {
+		b, unmap, err := scan.MapFile(it.path)
+		if err != nil {
+			w.cover.Skip("file cannot be read", it.path)
+			return
+		}
+		w.content(it.path, b, 0)
+		if err := unmap(); err != nil {
+			w.cover.Skip("file cannot be read", it.path)
+		}
+		return
+	}
+	f, err := os.Open(it.path)
+	if err != nil {
+		w.cover.Skip("file cannot be read", it.path)
+		return
+	}
+	defer f.Close()
+	w.buf = slices.Grow(w.buf[:0], int(it.size)+1)
+	for {
+		n, err := f.Read(w.buf[len(w.buf):cap(w.buf)])
+		w.buf = w.buf[:len(w.buf)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil || int64(len(w.buf)) > most {
+			w.cover.Skip("file cannot be read", it.path)
+			return
+		}
+		if len(w.buf) == cap(w.buf) {
+			w.buf = slices.Grow(w.buf, cap(w.buf))
+		}
+	}
+	w.content(it.path, w.buf, 0)
+}
+
+// content hands a file on as text, or opens it when it is an archive.
+func (w *worker) content(path string, b []byte, depth int) {
+	if depth < w.s.Archives {
+		if open := archiveOf(path, b); open != nil {
+			a := &archive{w: w, left: w.s.MaxInside}
+			if a.left == 0 {
+				a.left = DefaultMaxInside
+			}
+			if err := open(a, path, b, depth); err != nil {
+				w.cover.Skip("archive cannot be read", path)
+			}
+			return
+		}
+	}
+	text, ok := scan.Text(b)
+	if !ok {
+		w.dull++
+		return
+	}
+	if len(text) > 0 {
+		w.visit(scan.Chunk{ID: path, Data: text})
+	}
+}
+
+// walk goes through directories.
+type walk struct {
+	s     *Source
+	ctx   context.Context
+	out   chan<- item
+	seen  map[string]bool // real paths of directories, when links are followed
+	cover scan.Coverage
+}
+
+func (w *walk) root(root string) error {
+	info, err := os.Stat(root)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		w.add(root, info)
+		return nil
+	}
+	w.dir(root, nil, "")
+	return nil
+}
+
+// dir reads a directory in the order of names. rules are those of the directories above; rel is the path below the root.
+func (w *walk) dir(dir string, rules *ignore, rel string) {
+	if w.ctx.Err() != nil {
+		return
+	}
+	if w.s.Links {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			w.cover.Skip("directory cannot be read", dir)
+			return
+		}
+		if w.seen[real] {
+			w.cover.Notes = append(w.cover.Notes, "a symbolic link leads back to "+dir)
+			return
+		}
+		w.seen[real] = true
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		w.cover.Skip("directory cannot be read", dir)
+		return
+	}
+	if w.s.Ignore {
+		rules = rules.read(filepath.Join(dir, ".gitignore"), rel)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		below := e.Name()
+		if rel != "" {
+			below = rel + "/" + e.Name()
+		}
+		w.entry(path, below, e, rules)
+	}
+}
+
+func (w *walk) entry(path, rel string, e fs.DirEntry, rules *ignore) {
+	isDir := e.IsDir()
+	var info fs.FileInfo
+	var err error
+	if e.Type()&fs.ModeSymlink != 0 {
+		if !w.s.Links {
+			return
+		}
+		if info, err = os.Stat(path); err != nil {
+			w.cover.Skip("symbolic link leads nowhere", path)
+			return
+		}
+		isDir = info.IsDir()
+	}
+	if isDir && e.Name() == ".git" || rules.match(rel, isDir) || w.s.Exclude != nil && w.s.Exclude(path) {
+		return
+	}
+	if isDir {
+		w.dir(path, rules, rel)
+		return
+	}
+	if info == nil {
+		if info, err = e.Info(); err != nil {
+			w.cover.Skip("file cannot be read", path)
+			return
+		}
+	}
+	w.add(path, info)
+}
+
+func (w *walk) add(path string, info fs.FileInfo) {
+	if !info.Mode().IsRegular() {
+		w.cover.Skip("device, pipe or socket", path)
+		return
+	}
+	if info.Size() == 0 {
+		return
+	}
+	select {
+	case w.out <- item{path, info.Size()}:
+	case <-w.ctx.Done():
+	}
+}
+
+// Stream is standard input or another reader as a source.
+type Stream struct {
+	Name   string
+	Reader io.Reader
+}
+
+var _ scan.Source = (*Stream)(nil)
+
+// Stream windows: big enough that hardly any secret is cut, and each overlaps the one before.
+const (
+	window  = 8 << 20
+	overlap = 64 << 10
+)
+
+// Each implements [scan.Source]. A long stream is looked at in overlapping windows, so memory stays bounded.
+func (s *Stream) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+	var cover scan.Coverage
+	buf := make([]byte, 0, window)
+	from := 0 // where new bytes begin
+	for {
+		n, err := io.ReadFull(s.Reader, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if n > 0 || from == 0 {
+			if text, ok := scan.Text(buf); ok {
+				visit(scan.Chunk{ID: s.Name, Data: text})
+			} else {
+				cover.Notes = append(cover.Notes, "binary content left out")
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return cover, nil
+		case err != nil:
+			return cover, fmt.Errorf("read %s: %w", s.Name, err)
+		case ctx.Err() != nil:
+			cover.Skip("interrupted", s.Name)
+			return cover, ctx.Err()
+		}
+		keep := copy(buf, buf[len(buf)-overlap:])
+		buf, from = buf[:keep], keep
+	}
+}
+
+// Locate implements [scan.Source].
+func (s *Stream) Locate(_ context.Context, ids []string) (map[string][]scan.Place, error) {
+	return here(ids), nil
+}

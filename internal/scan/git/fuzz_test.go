@@ -1,0 +1,58 @@
+package git
+
+import "testing"
+
+func FuzzPatch(f *testing.F) {
+	f.Add([]byte("base text"), []byte("\x09\x05\x91\x00\x05"))
+	f.Add([]byte("base text"), []byte("\x09\x03\x03abc"))
+	f.Fuzz(func(t *testing.T, base, delta []byte) {
+		last := 0
+		out, err := patch(base, delta, nil, func(start, end int) {
+			if start < last || end < start {
+				t.Fatalf("change %d-%d after %d", start, end, last)
+			}
+			last = end
+		})
+		if err == nil && last > len(out) {
+			t.Fatalf("change up to %d in %d bytes", last, len(out))
+		}
+	})
+}
+
+func FuzzIndex(f *testing.F) {
+	r := &Repo{size: 20}
+	f.Add(append([]byte("DIRC\x00\x00\x00\x02\x00\x00\x00\x01"), make([]byte, 100)...))
+	f.Add(append([]byte("DIRC\x00\x00\x00\x04\x00\x00\x00\x01"), make([]byte, 120)...))
+	f.Add([]byte("DIRC\x00\x00\x00\x02\x00\x00\x00\x00TREE\x00\x00\x00\x19\x001 0\n012345678901234567890123456789012345678901234567890"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := r.parseIndex(b)
+		if err == nil && len(x.entries) > len(b) {
+			t.Fatal("more entries than bytes")
+		}
+	})
+}
+
+func FuzzPack(f *testing.F) {
+	f.Add([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\x35\x78\x9c"), uint64(12))
+	f.Add([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\x65\x0cx\x9c"), uint64(12))
+	f.Fuzz(func(t *testing.T, b []byte, off uint64) {
+		p := &pack{data: b, size: 20}
+		e, err := p.header(off)
+		if err == nil && (e.body > uint64(len(b)) || e.base > off) {
+			t.Fatalf("entry %+v in %d bytes", e, len(b))
+		}
+	})
+}
+
+func FuzzTree(f *testing.F) {
+	r := &Repo{size: 20}
+	f.Add([]byte("100644 a\x0001234567890123456789"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := 0
+		_ = r.eachEntry(b, func(_ uint32, name, x []byte) { n += len(name) + len(x) })
+		if n > len(b) {
+			t.Fatal("more names than bytes")
+		}
+		r.parseCommit(make([]byte, 20), b)
+	})
+}
