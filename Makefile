@@ -6,7 +6,7 @@
 #   make lint         golangci-lint with staticcheck, pinned in scripts/versions
 #   make script       the txtar scripts of the command line
 #   make fuzz         every fuzz target for FUZZTIME each
-#   make bench        the benchmarks, BENCHCOUNT runs each
+#   make bench        the load benchmark, then the small ones, BENCHCOUNT runs each
 #   make vuln         govulncheck
 #   make deps         writes docs/dependencies.txt and the notices; `make deps-check` compares
 #   make conformance  unchanged foreign clients against a fresh server   needs: python3

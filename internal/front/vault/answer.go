@@ -78,6 +78,7 @@ func (f *Front) answer(w http.ResponseWriter, rq *request, a answer) {
 	if !a.raw {
 		body = envelope(make([]byte, 0, len(a.data)+len(a.auth)+len(a.wrapInfo)+320), rq.id, a)
 	}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))} // known, so that long answers are not cut into chunks
 	w.WriteHeader(a.status)
 	_, _ = w.Write(body) // a client that went away has no use for the error
 }

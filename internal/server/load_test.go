@@ -1,0 +1,262 @@
+package server
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hot is how many secrets the short run has.
+const hot = 10_000
+
+// BenchmarkLoad drives servers over loopback and prints the rows of docs/benchmarks.md: every figure is the median of
+// interleaved rounds, and what counts is its ratio to the floor of the same round. LOAD_ROUNDS and LOAD_MS set how many
+// rounds and how long each is. BENCH_SIZES="1000 100000 1000000" climbs the ladder of sizes. LOAD_PROFILE=1 writes CPU
+// profiles of the keep. It runs each scene once, whatever b.N is.
+func BenchmarkLoad(b *testing.B) {
+	for _, scene := range []struct {
+		name string
+		run  func(*testing.B)
+	}{
+		{"read", loadRead}, {"write", loadWrite}, {"sign-in", loadSignIn}, {"list", loadList}, {"start", loadStart}, {"size", loadSizes},
+	} {
+		b.Run(scene.name, func(b *testing.B) {
+			scene.run(b)
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
+		return n
+	}
+	return otherwise
+}
+
+func rounds() int              { return number("LOAD_ROUNDS", 9) }
+func roundTime() time.Duration { return time.Duration(number("LOAD_MS", 400)) * time.Millisecond }
+
+// comparison collects the rounds of a keep against those of its floor.
+type comparison struct{ keep, floor, cpu, floorCPU, ratio, cpuRatio series }
+
+func (c *comparison) add(k, f rate) {
+	c.keep = append(c.keep, k.perSecond())
+	c.floor = append(c.floor, f.perSecond())
+	c.cpu = append(c.cpu, k.cpuEach())
+	c.floorCPU = append(c.floorCPU, f.cpuEach())
+	c.ratio = append(c.ratio, k.perSecond()/f.perSecond())
+	c.cpuRatio = append(c.cpuRatio, k.cpuEach()/f.cpuEach())
+}
+
+func (c *comparison) report(b *testing.B, label string) {
+	fmt.Printf("%-34s %8.0f/s  floor %8.0f/s  ratio %.2f   CPU %6.1f µs  floor %5.1f µs  ratio %.2f\n", label,
+		c.keep.median(), c.floor.median(), c.ratio.median(), c.cpu.median(), c.floorCPU.median(), c.cpuRatio.median())
+	b.ReportMetric(c.ratio.median(), strings.ReplaceAll(label, " ", "-")+"-of-floor")
+}
+
+func storeDir(b *testing.B) string { return filepath.Join(b.TempDir(), "keep") }
+
+func get(ch *child, buf []byte, path string) []byte {
+	buf = append(buf, "GET /v1/"...)
+	buf = append(buf, path...)
+	return ch.finish(buf, "")
+}
+
+// finish ends a request as a client's library would.
+func (ch *child) finish(buf []byte, body string) []byte {
+	buf = append(buf, " HTTP/1.1\r\nHost: 127.0.0.1:8200\r\nUser-Agent: Go-http-client/1.1\r\nX-Vault-Request: true\r\nX-Vault-Token: "...)
+	buf = append(buf, ch.Token...)
+	if body != "" {
+		buf = append(buf, "\r\nContent-Type: application/json\r\nContent-Length: "...)
+		buf = strconv.AppendInt(buf, int64(len(body)), 10)
+	}
+	buf = append(buf, "\r\n\r\n"...)
+	return append(buf, body...)
+}
+
+func readOf(ch *child, count int) question {
+	paths := make([]string, count)
+	for i := range paths {
+		paths[i] = "secret/data/" + secretPath(uint64(i))
+	}
+	return func(buf []byte, n uint64) []byte { return get(ch, buf, paths[n%uint64(count)]) }
+}
+
+// sample is one answer of the keep, which the floor then gives to everybody.
+func sample(b *testing.B, keep *child) []byte {
+	w := gather(b, keep, 1)
+	l := w.lines[0]
+	l.out = get(keep, nil, "secret/data/"+secretPath(0))
+	if err := l.exchange(); err != nil {
+		b.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(l.in), "\r\n\r\n")
+	return []byte(body)
+}
+
+func loadRead(b *testing.B) {
+	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: hot})
+	body := sample(b, keep)
+	floor := spawn(b, "floor", order{Body: body})
+	floor.Token = keep.Token
+	fmt.Printf("read: body of %d bytes\n", len(body))
+	for _, c := range []int{1, 16, 64} {
+		compare(b, keep, floor, c, fmt.Sprintf("read c=%d", c), readOf(keep, hot))
+	}
+}
+
+// compare runs interleaved rounds against the keep and the floor.
+func compare(b *testing.B, keep, floor *child, c int, label string, q question) *comparison {
+	b.Helper()
+	ours, theirs := gather(b, keep, c), gather(b, floor, c)
+	ours.ask(b, roundTime()/4, q)
+	theirs.ask(b, roundTime()/4, q)
+	if os.Getenv("LOAD_PROFILE") != "" {
+		var name, end string
+		keep.order(b, "profile", &name)
+		defer func() {
+			keep.order(b, "stop profile", &end)
+			fmt.Println("profile:", name)
+		}()
+	}
+	before := keep.usage(b)
+	sum := 0
+	got := new(comparison)
+	for range rounds() {
+		f := theirs.ask(b, roundTime(), q)
+		k := ours.ask(b, roundTime(), q)
+		sum += k.answers
+		got.add(k, f)
+	}
+	got.report(b, label)
+	fmt.Printf("%-34s %8.1f\n", "  allocations each", float64(keep.usage(b).Mallocs-before.Mallocs)/float64(sum))
+	return got
+}
+
+func loadWrite(b *testing.B) {
+	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: hot})
+	engine := spawn(b, "engine", order{Dir: storeDir(b)})
+	var warm float64
+	engine.order(b, "put 64 2000", &warm)
+	for _, c := range []int{1, 16, 64} {
+		against(b, keep, engine, c, fmt.Sprintf("write c=%d", c), func(buf []byte, n uint64) []byte {
+			return post(keep, buf, "secret/data/"+secretPath(n%hot), `{"data":`+string(secretData(n))+`}`)
+		})
+	}
+}
+
+func post(ch *child, buf []byte, path, body string) []byte {
+	buf = append(buf, "POST /v1/"...)
+	buf = append(buf, path...)
+	return ch.finish(buf, body)
+}
+
+// against runs interleaved rounds against the keep and the engine alone.
+func against(b *testing.B, keep, engine *child, c int, label string, q question) {
+	b.Helper()
+	ours := gather(b, keep, c)
+	ours.ask(b, roundTime()/4, q)
+	if os.Getenv("LOAD_PROFILE") != "" {
+		var name, end string
+		keep.order(b, "profile", &name)
+		defer func() {
+			keep.order(b, "stop profile", &end)
+			fmt.Println("profile:", name)
+		}()
+	}
+	var rate, bare, ratio, cpu series
+	for range rounds() {
+		var put float64
+		engine.order(b, fmt.Sprintf("put %d %d", c, roundTime().Milliseconds()), &put)
+		k := ours.ask(b, roundTime(), q)
+		rate, bare, ratio, cpu = append(rate, k.perSecond()), append(bare, put), append(ratio, k.perSecond()/put), append(cpu, k.cpuEach())
+	}
+	fmt.Printf("%-34s %8.0f/s  bare put %5.0f/s  ratio %.2f   CPU %6.1f µs\n", label, rate.median(), bare.median(), ratio.median(), cpu.median())
+	b.ReportMetric(ratio.median(), strings.ReplaceAll(label, " ", "-")+"-of-put")
+}
+
+func loadSignIn(b *testing.B) {
+	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: 100})
+	engine := spawn(b, "engine", order{Dir: storeDir(b)})
+	var warm float64
+	engine.order(b, "put 64 1000", &warm)
+	login := func(role, id string) question {
+		body := fmt.Sprintf(`{"role_id":%q,"secret_id":%q}`, role, id)
+		return func(buf []byte, _ uint64) []byte { return post(keep, buf, "auth/approle/login", body) }
+	}
+	for _, c := range []int{16, 64} {
+		against(b, keep, engine, c, fmt.Sprintf("sign-in durable c=%d", c), login(keep.RoleID, keep.SecretID))
+		against(b, keep, engine, c, fmt.Sprintf("sign-in sealed c=%d", c), login(keep.SealedRoleID, keep.SealedSecretID))
+	}
+}
+
+func loadList(b *testing.B) {
+	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: 2000})
+	floor := spawn(b, "floor", order{Body: sample(b, keep)})
+	floor.Token = keep.Token
+	compare(b, keep, floor, 16, "list of 1,000 names c=16", func(buf []byte, _ uint64) []byte {
+		return keep.finish(append(buf, "LIST /v1/secret/metadata/team-0000"...), "")
+	})
+}
+
+// loadSizes climbs the ladder of sizes: the same question costs the same, however much is kept.
+func loadSizes(b *testing.B) {
+	sizes := strings.Fields(os.Getenv("BENCH_SIZES"))
+	if len(sizes) == 0 {
+		sizes = []string{"1000", "20000"}
+	}
+	small := spawn(b, "keep", order{Dir: storeDir(b), Secrets: 1000})
+	for _, s := range sizes[1:] {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		climb(b, small, n)
+	}
+}
+
+func climb(b *testing.B, small *child, n int) {
+	o := order{Dir: storeDir(b), Secrets: n}
+	b.Run(strconv.Itoa(n), func(b *testing.B) { // fills the store and ends
+		start := time.Now()
+		spawn(b, "keep", o)
+		fmt.Printf("%-34s %8.0f/s\n", fmt.Sprintf("filling %d secrets", n), float64(n)/time.Since(start).Seconds())
+	})
+	large := spawn(b, "keep", o)
+	fmt.Printf("%-34s %8.0f ms\n", fmt.Sprintf("opening %d secrets", n), large.Opened*1000)
+	large.compareWith(b, small, 16, fmt.Sprintf("read of %d against 1000", n), readOf(large, n), readOf(small, 1000))
+	list := func(ch *child, folders int) question {
+		return func(buf []byte, n uint64) []byte {
+			return ch.finish(fmt.Appendf(buf, "LIST /v1/secret/metadata/team-%04d", n%uint64(folders)), "")
+		}
+	}
+	large.compareWith(b, small, 4, fmt.Sprintf("list page of %d against 1000", n), list(large, n/1000), list(small, 1))
+	login := func(ch *child) question {
+		body := fmt.Sprintf(`{"role_id":%q,"secret_id":%q}`, ch.RoleID, ch.SecretID)
+		return func(buf []byte, _ uint64) []byte { return post(ch, buf, "auth/approle/login", body) }
+	}
+	large.compareWith(b, small, 16, fmt.Sprintf("sign-in at %d against 1000", n), login(large), login(small))
+	w := gather(b, large, 16)
+	w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, n))
+	u := large.usage(b)
+	fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB\n", fmt.Sprintf("memory at %d", n), float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20))
+}
+
+// compareWith measures what n secrets cost more than few.
+func (ch *child) compareWith(b *testing.B, small *child, c int, label string, q, qSmall question) {
+	b.Helper()
+	large, few := gather(b, ch, c), gather(b, small, c)
+	large.ask(b, roundTime(), q)
+	few.ask(b, roundTime(), qSmall)
+	got := new(comparison)
+	for range rounds() {
+		f := few.ask(b, roundTime(), qSmall)
+		got.add(large.ask(b, roundTime(), q), f)
+	}
+	got.report(b, label)
+}
