@@ -15,16 +15,16 @@ import (
 // question makes the n-th request of a connection, whole, into buf.
 type question func(buf []byte, n uint64) []byte
 
-// rate is what one round of load found.
-type rate struct {
+// round is what one round of load found.
+type round struct {
 	answers int
 	seconds float64
 	cpu     float64 // of the server, seconds
 	slowest time.Duration
 }
 
-func (r rate) perSecond() float64 { return float64(r.answers) / r.seconds }
-func (r rate) cpuEach() float64   { return r.cpu / float64(r.answers) * 1e6 } // µs
+func (r round) perSecond() float64 { return float64(r.answers) / r.seconds }
+func (r round) cpuEach() float64   { return r.cpu / float64(r.answers) * 1e6 } // µs
 
 // line is one kept-alive connection. It reads answers as leanly as can be, because it shares the processors with what
 // it measures.
@@ -59,7 +59,7 @@ func gather(b *testing.B, ch *child, c int) *crowd {
 }
 
 // ask loads the server for d and answers what came of it. Every answer's status must be 2xx.
-func (w *crowd) ask(b *testing.B, d time.Duration, q question) rate {
+func (w *crowd) ask(b *testing.B, d time.Duration, q question) round {
 	b.Helper()
 	var stop atomic.Bool
 	var total, slowest atomic.Int64
@@ -97,7 +97,7 @@ func (w *crowd) ask(b *testing.B, d time.Duration, q question) rate {
 	if err := failure.Load(); err != nil {
 		b.Fatal(*err)
 	}
-	return rate{answers: int(total.Load()), seconds: took.Seconds(), cpu: after.CPU - before.CPU, slowest: time.Duration(slowest.Load())}
+	return round{answers: int(total.Load()), seconds: took.Seconds(), cpu: after.CPU - before.CPU, slowest: time.Duration(slowest.Load())}
 }
 
 var headEnd, lengthName = []byte("\r\n\r\n"), []byte("Content-Length: ")

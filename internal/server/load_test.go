@@ -44,7 +44,7 @@ func roundTime() time.Duration { return time.Duration(number("LOAD_MS", 400)) * 
 // comparison collects the rounds of a keep against those of its floor.
 type comparison struct{ keep, floor, cpu, floorCPU, ratio, cpuRatio series }
 
-func (c *comparison) add(k, f rate) {
+func (c *comparison) add(k, f round) {
 	c.keep = append(c.keep, k.perSecond())
 	c.floor = append(c.floor, f.perSecond())
 	c.cpu = append(c.cpu, k.cpuEach())
