@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/internal/dotenv"
+	"github.com/keephold/keephold/internal/settings"
+)
+
+// finding is one thing that check says, with the command or edit that mends it.
+type finding struct {
+	Kind string `json:"kind"`
+	Name string `json:"name,omitempty"`
+	Text string `json:"text"`
+	Fix  string `json:"fix"`
+}
+
+func checkCommand(env Env, o *options) *cobra.Command {
+	var envName string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "say what an environment lacks or has wrong; fails when there is anything",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := findProject()
+			if err != nil {
+				return err
+			}
+			e, err := p.environment(envName)
+			if err != nil {
+				return err
+			}
+			a, err := env.open(cmd.Context(), o, p)
+			if err != nil {
+				return err
+			}
+			values, err := a.resolve(cmd.Context(), p, e)
+			if err != nil {
+				return err
+			}
+			findings := p.problems(e, values)
+			drift, err := p.drift()
+			if err != nil {
+				return err
+			}
+			return env.printFindings(o, p, e, len(values), append(findings, drift...))
+		},
+	}
+	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
+	return c
+}
+
+func (p *project) problems(e environment, values map[string]value) []finding {
+	texts := make(map[string]string, len(values))
+	for k, v := range values {
+		texts[k] = v.text
+	}
+	var out []finding
+	for _, pr := range p.Settings.Check(e.name, texts, settings.AnyWords) {
+		f := finding{Kind: string(pr.Kind), Name: pr.Name, Text: pr.Message, Fix: "keephold set " + pr.Name + envFlag(p, e)}
+		if pr.Kind == settings.Unknown {
+			continue // a value the schema does not know is no fault of the environment
+		}
+		if s := p.Settings.Lookup(pr.Name); s != nil && s.Generate != "" && pr.Kind == settings.Missing {
+			f.Fix += " --generate " + s.Generate
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func envFlag(p *project, e environment) string {
+	if e.name == p.DefaultEnv {
+		return ""
+	}
+	return " --env " + e.name
+}
+
+// drift compares .env.example with the schema. A project without one has none.
+func (p *project) drift() ([]finding, error) {
+	path := filepath.Join(p.dir, ".env.example")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failf(exitIO, "%w", err)
+	}
+	file, err := dotenv.Parse(dotenv.PythonDotenv, b)
+	if err != nil {
+		return nil, syntaxFault(path, err)
+	}
+	vars, err := file.Values(dotenv.Reading{Literal: true})
+	if err != nil {
+		return nil, syntaxFault(path, err)
+	}
+	var lines []settings.ExampleLine
+	for _, v := range vars {
+		lines = append(lines, settings.ExampleLine{Name: v.Name, Line: v.Line, Value: strings.TrimSpace(v.Value) != ""})
+	}
+	var out []finding
+	for _, d := range p.Settings.Drift(lines) {
+		text := map[settings.DriftKind]string{
+			settings.DriftMissing: "is not in .env.example", settings.DriftUnknown: "is in .env.example and not in " + projectFile,
+			settings.DriftValue: "has a value in .env.example, and it is a secret",
+		}[d.Kind]
+		out = append(out, finding{Kind: "drift", Name: d.Name, Text: text, Fix: "keephold init --example"})
+	}
+	return out, nil
+}
+
+func (env Env) printFindings(o *options, p *project, e environment, set int, findings []finding) error {
+	if o.json {
+		if findings == nil {
+			findings = []finding{}
+		}
+		if err := env.printJSON(map[string]any{"env": e.name, "set": set, "settings": len(p.Settings), "findings": findings}); err != nil {
+			return err
+		}
+	} else {
+		env.talk("%s: %d settings, %d values", e.name, len(p.Settings), set)
+		for _, f := range findings {
+			env.talk("  x %s  %s\n    fix:  %s", f.Name, f.Text, f.Fix)
+		}
+	}
+	if len(findings) > 0 {
+		return silent(exitCheck)
+	}
+	return nil
+}
+
+func explainCommand(env Env, o *options) *cobra.Command {
+	var envName string
+	c := &cobra.Command{
+		Use:   "explain NAME",
+		Short: "say where a setting's value comes from and what it overrode",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := findProject()
+			if err != nil {
+				return err
+			}
+			name, e, err := p.key(args[0], envName)
+			if err != nil {
+				return err
+			}
+			a, err := env.open(cmd.Context(), o, p)
+			if err != nil {
+				return err
+			}
+			values, err := a.resolve(cmd.Context(), p, e)
+			if err != nil {
+				return err
+			}
+			return env.printOrigin(o, p, e, name, values)
+		},
+	}
+	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
+	return c
+}
+
+func (env Env) printOrigin(o *options, p *project, e environment, name string, values map[string]value) error {
+	v, ok := values[name]
+	if !ok {
+		return failf(exitNotFound, "%s is set nowhere in %s", name, e.name).withHint("keephold set %s%s", name, envFlag(p, e))
+	}
+	s := p.Settings.Lookup(name)
+	kind, isSecret := "string", true
+	if s != nil {
+		kind, isSecret = string(s.TypeOrString()), s.Secret
+	}
+	_, inProcess := os.LookupEnv(name)
+	if o.json {
+		return env.printJSON(map[string]any{"name": name, "env": e.name, "from": v.from, "version": v.version, "overrode": orEmpty(v.lost), "type": kind, "secret": isSecret, "in_process_environment": inProcess})
+	}
+	shown := v.text
+	if isSecret {
+		shown = "(secret, not shown: keephold get " + name + ")"
+	}
+	lost := strings.Join(v.lost, ", ")
+	if inProcess {
+		lost = strings.TrimPrefix(lost+", process environment", ", ")
+	}
+	if lost == "" {
+		lost = "nothing"
+	}
+	return env.print("value     " + shown + "\ntype      " + kind + "\nwon       " + v.from + "\noverrode  " + lost + "\n")
+}

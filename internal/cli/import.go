@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/internal/dotenv"
+)
+
+func importCommand(env Env, o *options) *cobra.Command {
+	var envName, dialect string
+	var dryRun, shred bool
+	c := &cobra.Command{
+		Use:     "import FILE…",
+		Short:   "store the settings of .env files; shows names and effects, never values",
+		Example: "  keephold import .env\n  keephold import .env --shred\n  keephold import prod.env --env prod --dry-run",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := findProject()
+			if err != nil {
+				return err
+			}
+			e, err := p.environment(envName)
+			if err != nil {
+				return err
+			}
+			vars, err := readVariables(args, dialect)
+			if err != nil {
+				return err // nothing was stored: every file is read whole before anything is
+			}
+			a, err := env.open(cmd.Context(), o, p)
+			if err != nil {
+				return err
+			}
+			plan, err := env.planImport(cmd, a, e, vars)
+			if err != nil {
+				return err
+			}
+			if !dryRun {
+				if err := plan.store(cmd, a, e); err != nil {
+					return err
+				}
+			}
+			if err := env.printPlan(o, p, e, plan, dryRun); err != nil || dryRun || !shred {
+				return err
+			}
+			return env.shredAll(cmd, a, e, vars, args)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
+	f.StringVar(&dialect, "dialect", string(dotenv.PythonDotenv), "whose reading of the file counts")
+	f.BoolVar(&dryRun, "dry-run", false, "only say what would change")
+	f.BoolVar(&shred, "shred", false, "then replace each file by a stub, so that nothing plain text remains")
+	return c
+}
+
+// readVariables reads every file as the dialect's parser would, the later one winning. A line that it rejects is an
+// error with its place: nothing half-imported.
+func readVariables(files []string, dialect string) (map[string]string, error) {
+	d, err := dotenv.ParseDialect(dialect)
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	all := map[string]string{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, failf(exitIO, "%w", err)
+		}
+		parsed, err := dotenv.Parse(d, b)
+		if err != nil {
+			return nil, syntaxFault(file, err)
+		}
+		vars, err := parsed.Values(dotenv.Reading{Env: os.LookupEnv})
+		if err != nil {
+			return nil, syntaxFault(file, err)
+		}
+		for _, v := range vars {
+			if !v.Null {
+				all[v.Name] = v.Value
+			}
+		}
+	}
+	return all, nil
+}
+
+func syntaxFault(file string, err error) error {
+	var e *dotenv.SyntaxError
+	if !errors.As(err, &e) {
+		return failf(exitBadData, "%s: %w", file, err)
+	}
+	e.File = file
+	f := failf(exitBadData, "%w\n%s\nnothing was stored", e, e.Caret())
+	return f.withHint("%s", e.Hint())
+}
+
+// importPlan says for every name what storing it would do.
+type importPlan struct {
+	added, changed, same []string
+	values               map[string]string
+}
+
+func (env Env) planImport(cmd *cobra.Command, a *api, e environment, vars map[string]string) (*importPlan, error) {
+	if err := a.makeSpace(cmd.Context(), e.space(), e.chain[0].Protected); err != nil {
+		return nil, err
+	}
+	have, err := a.envOf(cmd.Context(), e.space())
+	if err != nil {
+		return nil, err
+	}
+	plan := &importPlan{values: vars}
+	for _, name := range sortedKeys(vars) {
+		old, ok := have.Values[name]
+		switch {
+		case !ok:
+			plan.added = append(plan.added, name)
+		case old != vars[name]:
+			plan.changed = append(plan.changed, name)
+		default:
+			plan.same = append(plan.same, name)
+		}
+	}
+	return plan, nil
+}
+
+func (p *importPlan) store(cmd *cobra.Command, a *api, e environment) error {
+	for _, name := range slices.Concat(p.added, p.changed) {
+		if strings.ContainsRune(p.values[name], 0) {
+			return failf(exitBadData, "the value of %s holds a NUL, which no environment can carry", name)
+		}
+		if _, err := a.setText(cmd.Context(), e.space(), name, p.values[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (env Env) printPlan(o *options, p *project, e environment, plan *importPlan, dryRun bool) error {
+	if o.json {
+		return env.printJSON(map[string]any{"env": e.name, "new": orEmpty(plan.added), "changed": orEmpty(plan.changed), "same": orEmpty(plan.same), "dry_run": dryRun})
+	}
+	secrets := 0
+	for _, name := range plan.added {
+		if s := p.Settings.Lookup(name); s == nil || s.Secret {
+			secrets++
+		}
+	}
+	env.talk("  %s  + %d new (%d secret, %d config)  ~ %d changed  = %d same", e.name, len(plan.added), secrets, len(plan.added)-secrets, len(plan.changed), len(plan.same))
+	for _, name := range plan.changed {
+		env.talk("  ~ %s", name)
+	}
+	if dryRun {
+		env.talk("Nothing was stored (--dry-run).")
+		return nil
+	}
+	env.talk("Imported %d keys into %s.", len(plan.added)+len(plan.changed), e.name)
+	return nil
+}
+
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// stub is what --shred leaves in a file's place: parsers read it, and find nothing.
+const stub = "# The settings of this file are kept by keephold. Run the program with: keephold run -- COMMAND\n"
+
+// shredAll replaces files by stubs, after every value was read back from the keep and found equal.
+func (env Env) shredAll(cmd *cobra.Command, a *api, e environment, vars map[string]string, files []string) error {
+	stored, err := a.envOf(cmd.Context(), e.space())
+	if err != nil {
+		return err
+	}
+	for name, text := range vars {
+		if got, ok := stored.Values[name]; !ok || got != text {
+			return failf(exitInternal, "%s did not read back as it was stored; no file was touched", name)
+		}
+	}
+	for _, file := range files {
+		if err := shredFile(file); err != nil {
+			return failf(exitCannotWrite, "%s: %w", file, err)
+		}
+		env.talk("%s is a stub now; its %d values are in %s", filepath.Base(file), len(vars), e.name)
+	}
+	return nil
+}
+
+// shredFile overwrites the file's bytes where they lie, then puts the stub in its place. On a journaling or
+// copying file system, or an SSD, older blocks can survive; docs/threat-model.md says so.
+func shredFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, info.Size()))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return writeFile(path, []byte(stub), info.Mode().Perm())
+}
