@@ -1,15 +1,18 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keephold/keephold/internal/dotenv"
+	"github.com/keephold/keephold/internal/inspect"
 	"github.com/keephold/keephold/internal/settings"
 )
 
@@ -19,6 +22,7 @@ type finding struct {
 	Name string `json:"name,omitempty"`
 	Text string `json:"text"`
 	Fix  string `json:"fix"`
+	Warn bool   `json:"warning,omitempty"` // said, and no reason to fail
 }
 
 func checkCommand(env Env, o *options) *cobra.Command {
@@ -49,7 +53,11 @@ func checkCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return env.printFindings(o, p, e, len(values), append(findings, drift...))
+			dangers, err := p.dangers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return env.printFindings(o, p, e, len(values), slices.Concat(findings, drift, dangers))
 		},
 	}
 	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
@@ -80,6 +88,19 @@ func envFlag(p *project, e environment) string {
 		return ""
 	}
 	return " --env " + e.name
+}
+
+// dangers is what the project's code does to secrets, with its place.
+func (p *project) dangers(ctx context.Context) ([]finding, error) {
+	report, err := inspect.Tree(ctx, os.DirFS(p.dir))
+	if err != nil {
+		return nil, failf(exitIO, "%w", err)
+	}
+	var out []finding
+	for _, d := range report.Dangers {
+		out = append(out, finding{Kind: string(d.Code), Name: d.Name, Text: d.Place.String() + ": " + d.Message, Fix: d.Fix, Warn: d.Code == inspect.CachedForLife})
+	}
+	return out, nil
 }
 
 // drift compares .env.example with the schema. A project without one has none.
@@ -126,10 +147,10 @@ func (env Env) printFindings(o *options, p *project, e environment, set int, fin
 	} else {
 		env.talk("%s: %d settings, %d values", e.name, len(p.Settings), set)
 		for _, f := range findings {
-			env.talk("  x %s  %s\n    fix:  %s", f.Name, f.Text, f.Fix)
+			env.talk("  %s %s  %s\n    fix:  %s", map[bool]string{true: "!", false: "x"}[f.Warn], f.Name, f.Text, f.Fix)
 		}
 	}
-	if len(findings) > 0 {
+	if slices.ContainsFunc(findings, func(f finding) bool { return !f.Warn }) {
 		return silent(exitCheck)
 	}
 	return nil

@@ -53,6 +53,7 @@ func rootCommand(env Env, o *options) *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors on stderr")
 	root.AddGroup(
+		&cobra.Group{ID: "project", Title: "A project's settings:"},
 		&cobra.Group{ID: "secrets", Title: "Secrets:"},
 		&cobra.Group{ID: "people", Title: "People and programs:"},
 		&cobra.Group{ID: "server", Title: "Servers:"},
@@ -70,6 +71,15 @@ var commands = []struct {
 	group string
 	make  func(Env, *options) *cobra.Command
 }{
+	{"project", initCommand},
+	{"project", trustCommand},
+	{"project", importCommand},
+	{"project", exportCommand},
+	{"project", setCommand},
+	{"project", unsetCommand},
+	{"project", checkCommand},
+	{"project", explainCommand},
+	{"project", envCommand},
 	{"secrets", getCommand},
 	{"secrets", putCommand},
 	{"secrets", patchCommand},
