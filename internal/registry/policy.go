@@ -53,31 +53,3 @@ func (a DropPolicy) Plan(_ context.Context, c auth.Caller, _ record.View) (struc
 func policyRecord(ns secret.NamespaceID, name string) string {
 	return policyPrefix + string(ns) + "/" + name
 }
-
-// WriteQuota stores a rate limit.
-type WriteQuota struct{ Quota Quota }
-
-func (a WriteQuota) Need() record.Need {
-	return record.Need{Action: "quota.write", Resource: "sys/quotas/rate-limit/" + a.Quota.Name, Capability: policy.Update}
-}
-
-func (a WriteQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, []record.Change, error) {
-	if _, err := secret.ParsePath(a.Quota.Name); err != nil {
-		return struct{}{}, nil, fmt.Errorf("name of the quota: %w", err)
-	}
-	if a.Quota.Rate <= 0 || a.Quota.Interval < 0 || a.Quota.Block < 0 {
-		return struct{}{}, nil, fmt.Errorf("%w: 'rate' must be greater than zero and durations must not be negative", secret.ErrInvalid)
-	}
-	return struct{}{}, []record.Change{{Key: quotaPrefix + a.Quota.Name, Value: record.Encode(a.Quota)}}, nil
-}
-
-// DropQuota removes a rate limit.
-type DropQuota struct{ Name string }
-
-func (a DropQuota) Need() record.Need {
-	return record.Need{Action: "quota.drop", Resource: "sys/quotas/rate-limit/" + a.Name, Capability: policy.Delete}
-}
-
-func (a DropQuota) Plan(context.Context, auth.Caller, record.View) (struct{}, []record.Change, error) {
-	return struct{}{}, []record.Change{{Key: quotaPrefix + a.Name, Delete: true}}, nil
-}

@@ -85,6 +85,8 @@ type Table struct {
 	quotas     []*Quota
 	spaceTree  map[secret.NamespaceID]map[string]*secret.Space
 	mountTree  map[secret.NamespaceID]map[string]*Mount
+
+	quotaConfig QuotaConfig
 }
 
 type policyKey struct {
@@ -148,6 +150,8 @@ func (t *Table) add(r record.Record) error {
 			return err
 		}
 		t.policies[policyKey{d.Namespace, d.Name}] = d
+	case r.Key == quotaConfigKey:
+		return t.addQuotaConfig(r.Value)
 	case strings.HasPrefix(r.Key, quotaPrefix):
 		q := new(Quota)
 		t.quotas = append(t.quotas, q)
@@ -248,6 +252,18 @@ func (t *Table) ResolveNamespace(path string) (secret.NamespaceID, string) {
 		}
 	}
 	return "", path
+}
+
+// ResolveBelow is ResolveNamespace for a path as seen from a namespace.
+func (t *Table) ResolveBelow(in secret.NamespaceID, path string) (secret.NamespaceID, string) {
+	if in == "" {
+		return t.ResolveNamespace(path)
+	}
+	n, ok := t.Namespace(in)
+	if !ok {
+		return in, path
+	}
+	return t.ResolveNamespace(n.Path + "/" + path)
 }
 
 // NamespaceByPath returns the namespace of exactly that path ("" is the root).

@@ -70,7 +70,7 @@ func compose(cfg *Config) (http.Handler, error) {
 	desk := cfg.Keep.Desk
 	m := cfg.Keep.metrics
 	front, err := vault.New(vault.Config{
-		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(),
+		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
 	})
 	if err != nil {
 		return nil, err

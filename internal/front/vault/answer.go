@@ -23,6 +23,7 @@ type answer struct {
 	renews   bool
 	mount    string // "kv", "token", "system": newer clients read it
 	raw      bool   // data is the whole body
+	kind     string // content type of a raw body; "" is JSON
 	flat     bool   // the members of data stand beside the envelope too, as the vendor's sys endpoints do
 }
 
@@ -65,7 +66,13 @@ func keys(names []string) (answer, error) {
 func (f *Front) answer(w http.ResponseWriter, rq *request, a answer) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
+	if a.kind != "" {
+		h["Content-Type"] = []string{a.kind}
+	}
 	h["Cache-Control"] = noStore
+	if rq.quota != nil {
+		rq.quota.headers(h)
+	}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}

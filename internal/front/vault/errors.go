@@ -31,7 +31,7 @@ var table = map[error]shape{
 	secret.ErrTooLarge:    {http.StatusRequestEntityTooLarge, ""},
 	secret.ErrSealed:      {http.StatusServiceUnavailable, "Vault is sealed"},
 	secret.ErrNotInit:     {http.StatusServiceUnavailable, "server is not yet initialized"},
-	secret.ErrLimited:     {http.StatusTooManyRequests, "request path rate limit quota exceeded"},
+	secret.ErrLimited:     {http.StatusTooManyRequests, ""},
 	secret.ErrUnavailable: {http.StatusServiceUnavailable, ""},
 	secret.ErrDamaged:     {http.StatusInternalServerError, ""},
 	secret.ErrBusy:        {http.StatusServiceUnavailable, ""},
@@ -113,6 +113,9 @@ func (f *Front) fail(w http.ResponseWriter, rq *request, err error) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
+	if over := (*overLimit)(nil); errors.As(err, &over) {
+		over.headers(h)
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n'))
 }

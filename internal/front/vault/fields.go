@@ -2,6 +2,7 @@ package vault
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,18 @@ func (f fields) number(name string) (int64, error) {
 	n, err := strconv.ParseInt(f.text(name), 10, 64)
 	if err != nil {
 		return 0, bad("error converting input for field %q: expected an integer", name)
+	}
+	return n, nil
+}
+
+// decimal reads a number with a fraction, or a string that spells one.
+func (f fields) decimal(name string) (float64, error) {
+	if !f.has(name) {
+		return 0, nil
+	}
+	n, err := strconv.ParseFloat(f.text(name), 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, bad("error converting input for field %q: expected a number", name)
 	}
 	return n, nil
 }
@@ -140,4 +153,16 @@ func parseDuration(s string) (time.Duration, error) {
 		return time.Duration(n) * 24 * time.Hour, nil
 	}
 	return time.ParseDuration(s)
+}
+
+// pageLimit reads the vendor's ?limit: none, 0 and -1 are no limit.
+func pageLimit(s string) (int, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < -1 {
+		return 0, bad("error converting input for field \"limit\": expected a number")
+	}
+	return max(n, 0), nil
 }

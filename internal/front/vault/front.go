@@ -28,6 +28,8 @@ type Config struct {
 	Version string                      // of the program, for health and seal-status
 	Node    string
 	Started time.Time
+	Metrics http.Handler  // what sys/metrics answers; nil: no such path
+	Audit   []AuditDevice // where records go besides the server's own log
 }
 
 // Front is the Vault dialect's handler for everything under /v1/.
@@ -38,6 +40,7 @@ type Front struct {
 	mount map[string][]route // by type of the sign-in mount
 
 	remounts *lru.Cache[string, migration]
+	quotas   *quotas
 }
 
 // New checks the configuration and starts nothing.
@@ -58,7 +61,11 @@ func New(cfg Config) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes(), remounts: remounts}, nil
+	limits, err := newQuotas()
+	if err != nil {
+		return nil, err
+	}
+	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes(), remounts: remounts, quotas: limits}, nil
 }
 
 // op is what the vendor calls an operation. POST and PUT mean the same, and so do LIST and GET with ?list=true.
@@ -83,6 +90,7 @@ type request struct {
 	op     op
 	ns     secret.NamespaceID
 	path   string // below /v1/ and the namespace, without slashes at the ends
+	lost   bool   // the header names a namespace that there is none of
 	folder bool   // the path was written with a '/' at its end
 	rest   string // what a mount or a route leaves of the path
 	args   map[string]string
@@ -90,6 +98,7 @@ type request struct {
 	fields fields
 	wrap   time.Duration
 	id     string
+	quota  *share // what a limit leaves to the client, when it is to be told
 }
 
 // ServeHTTP answers one request.
@@ -128,6 +137,11 @@ func (f *Front) decode(r *http.Request) (*request, error) {
 	if err := f.locate(rq, path); err != nil {
 		return rq, err
 	}
+	if t := f.desk.Table(); t != nil {
+		if rq.quota, err = f.quotas.admit(t, rq.ns, rq.path, wire.Peer(r)); err != nil {
+			return rq, err
+		}
+	}
 	rq.token = auth.NewProof([]byte(wire.Token(r.Header)))
 	if rq.wrap, err = wrapTTL(r.Header.Get("X-Vault-Wrap-Ttl")); err != nil {
 		return rq, err
@@ -156,12 +170,10 @@ func (f *Front) locate(rq *request, path string) error {
 	table := f.desk.Table()
 	if table != nil {
 		header := strings.Trim(rq.http.Header.Get("X-Vault-Namespace"), "/")
-		if header != "" && header != "root" {
-			path = header + "/" + path
-		}
-		rq.ns, path = table.ResolveNamespace(path)
-		if header != "" && header != "root" && rq.ns == "" {
-			return errNoRoute(path)
+		if in, ok := table.NamespaceByPath(header); ok {
+			rq.ns, path = table.ResolveBelow(in, path)
+		} else {
+			rq.lost = true
 		}
 	}
 	rq.folder = strings.HasSuffix(path, "/")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/approle"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/front/vault"
 	"github.com/keephold/keephold/internal/seal"
@@ -292,5 +293,45 @@ var scrubs = []struct {
 	{regexp.MustCompile(`"(kv|auth_[a-z]+)_[0-9a-f]{8}"`), `"${1}_ACCESSOR"`},
 	{regexp.MustCompile(`"([smn])[0-9a-f]{32}"`), `"${1}ID"`},
 	{regexp.MustCompile(`(auth/[a-z/]+/)[0-9a-f]{64}`), `${1}INDEX`},
+	{regexp.MustCompile(`hmac-sha256:[0-9a-f]{64}`), "hmac-sha256:HASH"},
 	{regexp.MustCompile(`"server_time_utc": \d+`), `"server_time_utc": 0`},
+}
+
+// role makes the role "r" of an AppRole mount through the Desk.
+func (k *keep) role(mount string) {
+	k.t.Helper()
+	ctx := context.Background()
+	local, err := k.desk.Local()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	m, _ := k.desk.Table().Mount("", mount)
+	at := auth.Mount{Path: m.Name, Accessor: m.Accessor}
+	if _, err := custody.Do(ctx, k.desk, local, approle.WriteRole{Mount: at, Role: "r", Change: func(*approle.Role, bool) error { return nil }}); err != nil {
+		k.t.Fatal(err)
+	}
+	role, err := custody.Do(ctx, k.desk, local, approle.ReadRole{Mount: at, Role: "r"})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	id, err := custody.Do(ctx, k.desk, local, approle.NewSecretID{Mount: at, Role: "r"})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.vars[mount] = fmt.Sprintf(`{"role_id":%q,"secret_id":%q}`, role.RoleID, id.SecretID.Reveal())
+}
+
+func (k *keep) signIn(mount string) string {
+	k.t.Helper()
+	return at(k.root(http.StatusOK, "POST", "auth/"+mount+"/login", k.vars[mount]), "auth.client_token").(string)
+}
+
+// from is a call with the root token from another address.
+func (k *keep) from(addr, method, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "/v1/"+path, nil)
+	r.RemoteAddr = addr
+	r.Header.Set("X-Vault-Token", k.vars["ROOT"])
+	w := httptest.NewRecorder()
+	k.front.ServeHTTP(w, r)
+	return w
 }

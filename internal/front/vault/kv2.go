@@ -320,16 +320,9 @@ func (rq *request) numbers() ([]uint64, error) {
 
 func listNames(rq *request, ref secret.Ref) (answer, error) {
 	f := custody.Folder{Namespace: ref.Namespace, Space: ref.Space, Path: ref.Path, Deep: rq.op == scan}
-	if rq.http.URL.RawQuery != "" {
-		q := rq.http.URL.Query()
-		f.After = q.Get("after")
-		if s := q.Get("limit"); s != "" {
-			n, err := strconv.Atoi(s)
-			if err != nil || n < -1 {
-				return answer{}, bad("error converting input for field \"limit\": expected a number")
-			}
-			f.Limit = max(n, 0)
-		}
+	var err error
+	if f.After, f.Limit, err = rq.page(); err != nil {
+		return answer{}, rq.refused(err)
 	}
 	names, err := rq.front.desk.List(rq.ctx, rq.caller, f)
 	if err != nil {

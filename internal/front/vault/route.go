@@ -19,6 +19,9 @@ type route struct {
 
 // route finds who answers: the system's table, a sign-in mount's, or the Space that the path begins with.
 func (f *Front) route(rq *request) (handler, error) {
+	if rq.lost {
+		return nil, rq.unknownPath()
+	}
 	first, rest, _ := strings.Cut(rq.path, "/")
 	switch first {
 	case "sys":

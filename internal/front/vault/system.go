@@ -17,6 +17,12 @@ func systemRoutes() []route {
 		signInMountRoutes(),
 		policyRoutes(),
 		capabilityRoutes(),
+		leaseRoutes(),
+		wrappingRoutes(),
+		auditRoutes(),
+		quotaRoutes(),
+		namespaceRoutes(),
+		toolRoutes(),
 	)
 }
 
@@ -25,9 +31,6 @@ func statusRoutes() []route {
 		{read, "health", "vault.sys.health", health},
 	}
 }
-
-// identityRoutes is everything below identity/.
-func identityRoutes() []route { return nil }
 
 type healthAnswer struct {
 	Initialized         bool   `json:"initialized"`

@@ -1,0 +1,173 @@
+package vault
+
+import (
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/keephold/keephold/internal/registry"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// exemptByDefault are paths that probes and whoever has to open the keep must always reach.
+var exemptByDefault = []string{
+	"sys/generate-root/attempt", "sys/generate-root/update", "sys/health", "sys/leader", "sys/seal-status", "sys/unseal",
+}
+
+func exemptPaths(c registry.QuotaConfig) []string {
+	if c.ExemptSet {
+		return c.Exempt
+	}
+	return exemptByDefault
+}
+
+// quotas enforces the limits on the rate of requests, by limit and client address. What it counts is this process's
+// own; when more addresses come than it remembers, those that were quiet for longest are forgotten.
+type quotas struct {
+	now     func() time.Time
+	callers *lru.Cache[quotaKey, *allowance]
+}
+
+// rememberedCallers bounds the table: about 10 MiB.
+const rememberedCallers = 1 << 16
+
+// quotaKey holds the limit's own figures, so that a changed limit begins anew.
+type quotaKey struct {
+	quota registry.Quota
+	from  netip.Prefix
+}
+
+type allowance struct {
+	mu      sync.Mutex
+	limiter *rate.Limiter
+	blocked time.Time
+}
+
+func newQuotas() (*quotas, error) {
+	callers, err := lru.New[quotaKey, *allowance](rememberedCallers)
+	return &quotas{now: time.Now, callers: callers}, err
+}
+
+// overLimit is the vendor's 429, with what a polite client needs to come back in time.
+type overLimit struct {
+	path  string
+	limit float64
+	after time.Duration
+}
+
+func (e *overLimit) Error() string {
+	return "request path " + strconv.Quote(e.path) + ": rate limit quota exceeded"
+}
+
+func (e *overLimit) Unwrap() error { return secret.ErrLimited }
+
+func (e *overLimit) headers(h http.Header) {
+	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.after.Seconds()))))
+	(&share{limit: e.limit, reset: e.after}).headers(h)
+}
+
+// admit takes one request from the allowance that the most specific limit gives this address.
+// What it answers, when the configuration wants it shown, is what is left.
+func (q *quotas) admit(t *registry.Table, ns secret.NamespaceID, path string, from netip.Addr) (*share, error) {
+	if len(t.Quotas()) == 0 {
+		return nil, nil
+	}
+	n, ok := t.Namespace(ns)
+	if !ok {
+		return nil, nil
+	}
+	if n.Path == "" {
+		for _, exempt := range exemptPaths(t.QuotaConfig()) {
+			if below(path, strings.Trim(exempt, "/")) {
+				return nil, nil
+			}
+		}
+	} else {
+		path = n.Path + "/" + path
+	}
+	var limit *registry.Quota
+	for _, l := range t.Quotas() {
+		if (l.Path == "" || below(path, l.Path)) && (limit == nil || len(l.Path) > len(limit.Path)) {
+			limit = l
+		}
+	}
+	if limit == nil {
+		return nil, nil
+	}
+	a, now := q.allowance(limit, from), q.now()
+	if after := a.take(limit, now); after > 0 {
+		return nil, &overLimit{path, limit.Rate, after}
+	}
+	if !t.QuotaConfig().Headers {
+		return nil, nil
+	}
+	left := a.limiter.TokensAt(now)
+	refill := time.Duration((1 - left + math.Floor(left)) / float64(a.limiter.Limit()) * float64(time.Second))
+	return &share{limit.Rate, int(max(left, 0)), refill}, nil
+}
+
+// share is what a limit leaves to an address.
+type share struct {
+	limit float64
+	left  int
+	reset time.Duration // until there is one more
+}
+
+func (s *share) headers(h http.Header) {
+	h.Set("X-Ratelimit-Limit", strconv.FormatFloat(s.limit, 'f', -1, 64))
+	h.Set("X-Ratelimit-Remaining", strconv.Itoa(s.left))
+	h.Set("X-Ratelimit-Reset", strconv.Itoa(int(math.Ceil(s.reset.Seconds()))))
+}
+
+func below(path, prefix string) bool {
+	return path == prefix || strings.HasPrefix(path, prefix) && path[len(prefix)] == '/'
+}
+
+// allowance of an address. One customer has a whole network of version 6 addresses, so those count by /64.
+func (q *quotas) allowance(l *registry.Quota, from netip.Addr) *allowance {
+	bits := from.BitLen()
+	if from.Is6() {
+		bits = 64
+	}
+	network, err := from.WithZone("").Prefix(bits)
+	if err != nil {
+		network = netip.Prefix{} // a unix socket
+	}
+	key := quotaKey{*l, network}
+	if a, ok := q.callers.Get(key); ok {
+		return a
+	}
+	interval := max(l.Interval, time.Second)
+	fresh := &allowance{limiter: rate.NewLimiter(rate.Limit(l.Rate/interval.Seconds()), max(1, int(l.Rate)))}
+	if old, ok, _ := q.callers.PeekOrAdd(key, fresh); ok {
+		return old
+	}
+	return fresh
+}
+
+// take answers 0, or how long to wait.
+func (a *allowance) take(l *registry.Quota, now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if wait := a.blocked.Sub(now); wait > 0 {
+		return wait
+	}
+	r := a.limiter.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait <= 0 {
+		return 0
+	}
+	r.CancelAt(now)
+	if l.Block > 0 {
+		a.blocked = now.Add(l.Block)
+		return l.Block
+	}
+	return wait
+}
