@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -16,16 +17,20 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
 	Version        string
+	Name           string // what the program was called as: "keephold", or "kh" for short
 }
 
 // Run runs one command line and answers the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
 	o := new(options)
-	root := rootCommand(env, o)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	out := &output{w: env.Stdout}
+	env.Stdout = out
+	err := rootCommand(env, o, out, args).ExecuteContext(ctx)
 	if closed := o.closeAll(); err == nil {
 		err = closed
+	}
+	if finished := out.finish(err == nil); err == nil {
+		err = finished
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
@@ -33,25 +38,36 @@ func Run(ctx context.Context, env Env, args []string) int {
 	return env.report(err)
 }
 
-func rootCommand(env Env, o *options) *cobra.Command {
+func rootCommand(env Env, o *options, out *output, args []string) *cobra.Command {
+	name := "keephold"
+	if env.Name == "kh" {
+		name = "kh"
+	}
 	root := &cobra.Command{
-		Use:           "keephold",
+		Use:           name,
 		Short:         "keephold looks after a secret for its whole life",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       env.Version,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  keephold dev &
+  keephold put secret/app password
+  keephold get secret/app --field password`,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return out.open(o.output) },
 	}
+	root.CompletionOptions.DisableDefaultCmd = true // completion.go has it
+	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpTemplate(helpTemplate)
 	f := root.PersistentFlags()
 	f.StringVar(&o.addr, "addr", "", "address of the server (KEEPHOLD_ADDR)")
 	f.StringVar(&o.caFile, "cacert", "", "file with the CA of the server (KEEPHOLD_CACERT)")
 	f.StringVar(&o.namespace, "namespace", "", "namespace to work in (KEEPHOLD_NAMESPACE)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors on stderr")
+	f.StringVarP(&o.output, "output", "o", "", "write the output to this file, for you alone, instead of stdout")
 	root.AddGroup(
 		&cobra.Group{ID: "project", Title: "A project's settings:"},
 		&cobra.Group{ID: "secrets", Title: "Secrets:"},
@@ -61,9 +77,72 @@ func rootCommand(env Env, o *options) *cobra.Command {
 	for _, c := range commands {
 		cmd := c.make(env, o)
 		cmd.GroupID = c.group
+		if n := strings.Count(cmd.Use, "SPACE"); n > 0 {
+			cmd.ValidArgsFunction = env.completePaths(o, n)
+		}
 		root.AddCommand(cmd)
 	}
+	group(root)
+	discipline(root)
 	return root
+}
+
+// group makes cmd one that only holds others: alone it shows them, and an unknown one gets a suggestion.
+func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(children...)
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		f := usagef("%s has no command %q", cmd.CommandPath(), args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return f.withHint("did you mean %q?", near[0])
+		}
+		return f.withHint("%s --help lists them", cmd.CommandPath())
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// discipline sees to it that each command below cmd ends with an exit code of ours: what the parser refuses is a
+// mistake of usage, and what a command returns without a code is an answer of the API or an internal error.
+func discipline(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		f := usagef("%w", err)
+		if near := nearestFlag(c, err.Error()); near != "" {
+			return f.withHint("did you mean %s?", near)
+		}
+		return f.withHint("%s --help", c.CommandPath())
+	})
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			var f *fault
+			if err == nil || errors.As(err, &f) {
+				return err
+			}
+			return usagef("%w", err).withHint("%s", c.UseLine())
+		}
+	}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(c *cobra.Command, args []string) error {
+			err := run(c, args)
+			var f *fault
+			var e *apiError
+			switch {
+			case err == nil || errors.As(err, &f) || errors.Is(err, context.Canceled):
+				return err
+			case errors.As(err, &e):
+				return explain(err, c.Name())
+			}
+			return failf(exitInternal, "%w", err)
+		}
+	}
+	for _, c := range cmd.Commands() {
+		discipline(c)
+	}
 }
 
 // commands is every command there is, by what it is for.
@@ -83,6 +162,7 @@ var commands = []struct {
 	{"secrets", getCommand},
 	{"secrets", putCommand},
 	{"secrets", patchCommand},
+	{"secrets", editCommand},
 	{"secrets", listCommand},
 	{"secrets", treeCommand},
 	{"secrets", deleteCommand},
@@ -90,11 +170,14 @@ var commands = []struct {
 	{"secrets", destroyCommand},
 	{"secrets", historyCommand},
 	{"secrets", rollbackCommand},
+	{"secrets", diffCommand},
 	{"people", loginCommand},
 	{"people", logoutCommand},
 	{"people", whoamiCommand},
 	{"server", devCommand},
 	{"server", serverCommand},
 	{"server", configCommand},
+	{"", completionCommand},
+	{"", manCommand},
 	{"", versionCommand},
 }

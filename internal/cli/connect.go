@@ -16,8 +16,8 @@ import (
 
 // options are the flags that every command has.
 type options struct {
-	addr, caFile, namespace string
-	json, quiet             bool
+	addr, caFile, namespace, output string
+	json, quiet                     bool
 
 	closers []func() error // what this command line opened; Run closes it
 }
@@ -92,7 +92,7 @@ func (env Env) httpClient(o *options) (*http.Client, error) {
 			return nil, err
 		}
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial, MaxIdleConnsPerHost: 16}
 	if file != "" {
 		pem, err := os.ReadFile(file)
 		if err != nil {

@@ -1,8 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"os"
 	"strings"
 
@@ -17,7 +18,15 @@ func devCommand(env Env, o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "serve a keep for development: unsealed, in memory unless --store is given",
-		Args:  cobra.NoArgs,
+		Long: `Serve a keep for development: unsealed, with the Space secret/ and a ready-made AppRole. Everything is in memory
+and gone at the end, unless --store names a directory; a key file beside the data opens it again by itself.
+
+With --json one line on stdout says what a program needs, as soon as the server answers. This is the one command
+that takes a secret on the command line (--token), for throw-away servers in tests.`,
+		Example: `  keephold dev
+  keephold dev --json --listen 127.0.0.1:0
+  keephold dev --store ~/.local/share/keephold/dev`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if tokenFile != "" {
 				b, err := os.ReadFile(tokenFile)
@@ -29,18 +38,12 @@ func devCommand(env Env, o *options) *cobra.Command {
 			cfg.Version = env.Version
 			d, err := server.OpenDev(cmd.Context(), cfg)
 			if err != nil {
-				return err
+				return serverFault(err)
 			}
-			if o.json {
-				err = json.NewEncoder(env.Stdout).Encode(map[string]any{
-					"addr": d.Addr, "token": reveal(d.Token), "ca_file": "", "role_id": d.RoleID, "secret_id": reveal(d.SecretID),
-					"env": map[string]any{"vault": map[string]string{"VAULT_ADDR": d.Addr, "VAULT_TOKEN": reveal(d.Token)}},
-				})
-			} else {
-				fmt.Fprintf(env.Stderr, "keephold dev is ready, for development only\n\n  address    %s\n  token      %s\n  role_id    %s\n  secret_id  %s\n", d.Addr, reveal(d.Token), d.RoleID, reveal(d.SecretID))
-			}
-			if err != nil {
-				return err
+			if err := env.announce(o, d); err != nil {
+				over, stop := context.WithCancel(cmd.Context())
+				stop()
+				return errors.Join(err, d.Run(over)) // takes down what was opened
 			}
 			return d.Run(cmd.Context())
 		},
@@ -51,4 +54,18 @@ func devCommand(env Env, o *options) *cobra.Command {
 	f.StringVar(&tokenFile, "token-file", "", "file that holds the root token to use")
 	f.StringVar(&cfg.Dir, "store", "", "directory to keep the data in; opened again by itself")
 	return c
+}
+
+// announce prints what a person needs to go on, or one line for a program.
+func (env Env) announce(o *options, d *server.Dev) error {
+	token := reveal(d.Token)
+	if o.json {
+		return env.wrote(json.NewEncoder(env.Stdout).Encode(map[string]any{
+			"schema_version": schema, "addr": d.Addr, "token": token, "ca_file": "", "role_id": d.RoleID, "secret_id": reveal(d.SecretID),
+			"env": map[string]any{"vault": map[string]string{"VAULT_ADDR": d.Addr, "VAULT_TOKEN": token}},
+		}))
+	}
+	env.talk("keephold dev is ready, for development only\n\n  address    %s\n  token      %s\n  role_id    %s\n  secret_id  %s", d.Addr, token, d.RoleID, reveal(d.SecretID))
+	env.talk("\nin another terminal:\n\n  export KEEPHOLD_ADDR=%s KEEPHOLD_TOKEN=%s\n  keephold put secret/app password\n  keephold get secret/app --field password\n", d.Addr, token)
+	return nil
 }

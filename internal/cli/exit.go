@@ -55,7 +55,7 @@ func silent(code int) *fault { return &fault{code: code} }
 
 func usagef(format string, args ...any) *fault { return failf(exitUsage, format, args...) }
 
-// codeOf is the exit code of an error; what is no fault came from the parser of the command line.
+// codeOf is the exit code of an error; what is no fault nobody foresaw.
 func codeOf(err error) int {
 	var f *fault
 	switch {
@@ -64,5 +64,5 @@ func codeOf(err error) int {
 	case errors.As(err, &f):
 		return f.code
 	}
-	return exitUsage
+	return exitInternal
 }

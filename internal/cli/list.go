@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -82,23 +83,32 @@ func (env Env) printNames(o *options, t target, names []string) error {
 	return env.print(strings.Join(names, "\n") + "\n")
 }
 
-func (env Env) listSpaces(cmd *cobra.Command, o *options, a *api) error {
+type spaceInfo struct {
+	Type        string            `json:"type"`
+	Description string            `json:"description"`
+	Options     map[string]string `json:"options"`
+}
+
+// spaces are the Spaces that the caller may know of, by name with a "/" at its end.
+func (a *api) spaces(ctx context.Context) (map[string]spaceInfo, error) {
 	var out struct {
-		Secret map[string]struct {
-			Type        string            `json:"type"`
-			Description string            `json:"description"`
-			Options     map[string]string `json:"options"`
-		} `json:"secret"`
+		Secret map[string]spaceInfo `json:"secret"`
 	}
-	if err := a.call(cmd.Context(), http.MethodGet, "sys/internal/ui/mounts", nil, &out); err != nil {
-		return explain(err, "cannot list the Spaces")
+	err := a.call(ctx, http.MethodGet, "sys/internal/ui/mounts", nil, &out)
+	return out.Secret, explain(err, "cannot list the Spaces")
+}
+
+func (env Env) listSpaces(cmd *cobra.Command, o *options, a *api) error {
+	spaces, err := a.spaces(cmd.Context())
+	if err != nil {
+		return err
 	}
 	if o.json {
-		return env.printJSON(map[string]any{"spaces": sortedKeys(out.Secret)})
+		return env.printJSON(map[string]any{"spaces": sortedKeys(spaces)})
 	}
 	var rows [][]string
-	for _, name := range sortedKeys(out.Secret) {
-		rows = append(rows, []string{name, "v" + out.Secret[name].Options["version"], out.Secret[name].Description})
+	for _, name := range sortedKeys(spaces) {
+		rows = append(rows, []string{name, "v" + spaces[name].Options["version"], spaces[name].Description})
 	}
 	return env.table([]string{"SPACE", "KV", "DESCRIPTION"}, rows)
 }

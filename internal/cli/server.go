@@ -62,8 +62,7 @@ func serverFault(err error) error {
 }
 
 func configCommand(env Env, o *options) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "look at configuration files", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(&cobra.Command{
+	return group(&cobra.Command{Use: "config", Short: "look at configuration files"}, &cobra.Command{
 		Use:   "check FILE",
 		Short: "check a server's configuration file",
 		Args:  cobra.ExactArgs(1),
@@ -78,5 +77,4 @@ func configCommand(env Env, o *options) *cobra.Command {
 			return nil
 		},
 	})
-	return c
 }

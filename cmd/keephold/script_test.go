@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The test binary is the command: a script's keephold is main of this package.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"keephold": main, "kh": main})
+}
+
+// The scripts read like manual pages, one for each command. Besides testscript's own they have
+//
+//	dev [FLAGS]     starts "keephold dev --json" and points KEEPHOLD_ADDR and KEEPHOLD_TOKEN at it
+//	code N COMMAND  runs a command that has to end with exit code N, its output in the files out and err
+//	sub NAME FILE   sets a variable to the first line of a file
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_CONFIG_HOME", "")
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "code": exitCode, "sub": substitute},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}
+
+// startDev runs a development server until the script ends.
+func startDev(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: dev [FLAGS]")
+	}
+	cmd := command(ts, append([]string{"dev", "--json", "--listen", "127.0.0.1:0"}, args...))
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	log, err := os.Create(ts.MkAbs(".dev.stderr"))
+	ts.Check(err)
+	cmd.Stderr = log
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		stop := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait() // an interrupt is how it ends
+		stop.Stop()
+		_ = log.Close()
+	})
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		ts.Fatalf("keephold dev: %v\n%s", err, ts.ReadFile(".dev.stderr"))
+	}
+	var ready struct {
+		Addr     string `json:"addr"`
+		Token    string `json:"token"`
+		RoleID   string `json:"role_id"`
+		SecretID string `json:"secret_id"`
+	}
+	ts.Check(json.Unmarshal(line, &ready))
+	ts.Setenv("KEEPHOLD_ADDR", ready.Addr)
+	ts.Setenv("KEEPHOLD_TOKEN", ready.Token)
+	ts.Setenv("HOST_PORT", strings.TrimPrefix(ready.Addr, "http://"))
+	ts.Setenv("ROLE_ID", ready.RoleID)
+	ts.Setenv("SECRET_ID", ready.SecretID)
+}
+
+// exitCode runs a command and wants its exit code: code N keephold …
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N keephold ARGS…")
+	}
+	cmd := command(ts, args[2:])
+	cmd.Path = find(ts, args[1])
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	stop := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	err := cmd.Run()
+	stop.Stop()
+	ts.Logf("[stdout]\n%s[stderr]\n%s", stdout.String(), stderr.String())
+	ts.Check(os.WriteFile(ts.MkAbs("out"), []byte(stdout.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("err"), []byte(stderr.String()), 0o600))
+	if cmd.ProcessState == nil {
+		ts.Fatalf("%v", err)
+	}
+	if got := cmd.ProcessState.String(); got != "exit status "+args[0] {
+		ts.Fatalf("got %s, want exit status %s", got, args[0])
+	}
+}
+
+// substitute reads a file's first line, without its end, into a variable: sub NAME FILE
+func substitute(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sub NAME FILE")
+	}
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
+}
+
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	cmd := exec.Command(find(ts, "keephold"), args...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_ADDR", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+		if v := ts.Getenv(name); v != "" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	return cmd
+}
+
+func find(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return p
+		}
+	}
+	ts.Fatalf("no %s in PATH", name)
+	return ""
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+)
+
+func diffCommand(env Env, o *options) *cobra.Command {
+	var from, to string
+	c := &cobra.Command{
+		Use:   "diff SPACE/PATH [SPACE/PATH]",
+		Short: "compare two secrets, or two versions of one, without showing values",
+		Long: `Compare two secrets, or two versions of one, field by field. Values are compared and never shown. The exit code is 0
+when all fields are the same and 1 when they are not.`,
+		Example: "  keephold diff staging/app prod/app\n  keephold diff secret/app --from 3 --to 4\n  keephold diff secret/app --from 3",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && from == "" && to == "" {
+				return usagef("compare with what?").withHint("give a second secret, or versions with --from and --to")
+			}
+			a, err := env.connect(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			var sides [2]reading
+			for i, version := range []string{from, to} {
+				t, err := a.find(cmd.Context(), args[min(i, len(args)-1)])
+				if err != nil {
+					return err
+				}
+				if sides[i], err = a.read(cmd, t, version); err != nil {
+					return err
+				}
+			}
+			return env.printDiff(o, sides)
+		},
+	}
+	c.Flags().StringVar(&from, "from", "", "version of the first, the newest if left out")
+	c.Flags().StringVar(&to, "to", "", "version of the second, the newest if left out")
+	return c
+}
+
+type fieldDiff struct {
+	Field string `json:"field"`
+	State string `json:"state"` // "same", "differs", "removed", "added"
+}
+
+// compare answers the fields of both sides in order.
+func compare(sides [2]reading) (all []fieldDiff, equal bool) {
+	names := map[string]bool{}
+	for _, s := range sides {
+		for k := range s.Data {
+			names[k] = true
+		}
+	}
+	equal = true
+	for _, name := range sortedKeys(names) {
+		left, inLeft := sides[0].Data[name]
+		right, inRight := sides[1].Data[name]
+		state := "same"
+		switch {
+		case !inRight:
+			state = "removed"
+		case !inLeft:
+			state = "added"
+		case subtle.ConstantTimeCompare(compact(left), compact(right)) != 1:
+			state = "differs"
+		}
+		equal = equal && state == "same"
+		all = append(all, fieldDiff{name, state})
+	}
+	return all, equal
+}
+
+func compact(raw json.RawMessage) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return raw
+	}
+	return b.Bytes()
+}
+
+func (env Env) printDiff(o *options, sides [2]reading) error {
+	all, equal := compare(sides)
+	var err error
+	if o.json {
+		err = env.printJSON(map[string]any{"equal": equal, "fields": all, "versions": []int64{sides[0].Metadata.Version, sides[1].Metadata.Version}})
+	} else {
+		var rows [][]string
+		for _, d := range all {
+			rows = append(rows, []string{d.Field, d.State})
+		}
+		err = env.table([]string{"FIELD", "STATE"}, rows)
+	}
+	if err == nil && !equal {
+		return silent(exitNo)
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// output is stdout, or the file of -o: one that only its owner may read, and that appears when the command succeeded.
+type output struct {
+	w    io.Writer
+	file *os.File
+	path string
+}
+
+func (o *output) Write(b []byte) (int, error) { return o.w.Write(b) }
+
+// open turns to the file at path; "" and "-" are stdout.
+func (o *output) open(path string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return failf(exitCannotWrite, "-o: %w", err)
+	}
+	o.w, o.file, o.path = f, f, path
+	return nil
+}
+
+// finish puts the file in its place, or removes what there is of it.
+func (o *output) finish(keep bool) error {
+	if o.file == nil {
+		return nil
+	}
+	if !keep {
+		_ = errors.Join(o.file.Close(), os.Remove(o.file.Name())) // the command's own error is the one to report
+		return nil
+	}
+	err := errors.Join(o.file.Sync(), o.file.Close())
+	if err == nil {
+		err = os.Rename(o.file.Name(), o.path)
+	}
+	if err != nil {
+		_ = os.Remove(o.file.Name()) // it may hold values
+		return failf(exitCannotWrite, "cannot write %s: %w", o.path, err)
+	}
+	return nil
+}
+
+// terminal says whether what is written is seen by a person.
+func (o *output) terminal() bool { return o.file == nil && isTerminal(o.w) }
