@@ -1,0 +1,267 @@
+// Package report writes what a scan found in the formats that people and their tools read.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/keephold/keephold/internal/scan"
+)
+
+// Options of all writers.
+type Options struct {
+	Show    bool   // secrets in clear; otherwise they are masked everywhere
+	Version string // of the tool
+	Rules   []Rule // for formats that list them
+}
+
+// Rule is what a report says about a rule.
+type Rule struct{ ID, Description string }
+
+// Writer writes one report.
+type Writer func(w io.Writer, r scan.Report, o Options) error
+
+// writers are the formats by name. "gitleaks" names the peer's JSON.
+var writers = map[string]Writer{
+	"table": table, "json": document, "jsonl": jsonLines, "csv": csvFile, "sarif": sarif, "junit": junit, "markdown": markdown, "github": annotations, "gitleaks": gitleaks,
+}
+
+// Formats lists the names of the formats.
+func Formats() []string {
+	var out []string
+	for name := range writers {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// For returns the writer of a format.
+func For(format string) (Writer, bool) {
+	w, ok := writers[format]
+	return w, ok
+}
+
+// Mask shows that there is a secret and how long it is, and nothing of it.
+func Mask(secret string) string {
+	return fmt.Sprintf("[%d characters]", len([]rune(secret)))
+}
+
+// hide masks the secrets of a finding unless they are to be shown.
+func (o Options) hide(f scan.Finding) scan.Finding {
+	if o.Show {
+		return f
+	}
+	mask := Mask(f.Secret)
+	f.Match = strings.ReplaceAll(f.Match, f.Secret, mask)
+	f.LineText = strings.ReplaceAll(f.LineText, f.Secret, mask)
+	if f.Decoded != "" { // the text holds it encoded
+		f.Match, f.LineText = mask, mask
+	}
+	f.Secret = mask
+	return f
+}
+
+func where(f scan.Finding) string {
+	path := f.Path
+	if path == "" {
+		path = "commit message"
+	}
+	return fmt.Sprintf("%s:%d", path, f.Line)
+}
+
+func short(commit string) string { return commit[:min(len(commit), 10)] }
+
+func table(w io.Writer, r scan.Report, o Options) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	if len(r.Findings) > 0 {
+		fmt.Fprintln(t, "WHERE\tRULE\tSURE\tCOMMIT\tSECRET\tID")
+	}
+	for _, f := range r.Findings {
+		f = o.hide(f)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", where(f), f.Rule, f.Confidence, short(f.Commit), oneLine(f.Secret), f.Identity)
+	}
+	return t.Flush()
+}
+
+func oneLine(s string) string {
+	line, _, more := strings.Cut(s, "\n")
+	if more {
+		line += " …"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '·'
+		}
+		return r
+	}, line)
+}
+
+// jsonFinding is our own JSON form. Fields are added, never renamed.
+type jsonFinding struct {
+	ID          string   `json:"id"`
+	Rule        string   `json:"rule"`
+	Description string   `json:"description"`
+	Confidence  string   `json:"confidence"`
+	Score       int      `json:"score"`
+	Path        string   `json:"path,omitempty"`
+	Line        int      `json:"line"`
+	Column      int      `json:"column"`
+	EndLine     int      `json:"end_line"`
+	EndColumn   int      `json:"end_column"`
+	Secret      string   `json:"secret"`
+	Match       string   `json:"match"`
+	Decoded     string   `json:"decoded,omitempty"`
+	Commit      string   `json:"commit,omitempty"`
+	Object      string   `json:"object,omitempty"`
+	Author      string   `json:"author,omitempty"`
+	Email       string   `json:"email,omitempty"`
+	Date        string   `json:"date,omitempty"`
+	Why         []string `json:"why,omitempty"`
+}
+
+func toJSON(f scan.Finding, o Options) jsonFinding {
+	f = o.hide(f)
+	j := jsonFinding{
+		ID: f.Identity, Rule: f.Rule, Description: f.Description, Confidence: f.Confidence.String(), Score: f.Score, Path: f.Path, Line: f.Line, Column: f.Column, EndLine: f.EndLine, EndColumn: f.EndColumn,
+		Secret: f.Secret, Match: f.Match, Decoded: f.Decoded, Commit: f.Commit, Object: f.Object, Author: f.Author, Email: f.Email,
+	}
+	if !f.Date.IsZero() {
+		j.Date = f.Date.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	for _, x := range f.Explain {
+		j.Why = append(j.Why, fmt.Sprintf("%+d %s", x.Points, x.Why))
+	}
+	return j
+}
+
+func encoder(w io.Writer, indent string) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	return e
+}
+
+func document(w io.Writer, r scan.Report, o Options) error {
+	findings := []jsonFinding{}
+	for _, f := range r.Findings {
+		findings = append(findings, toJSON(f, o))
+	}
+	return encoder(w, "  ").Encode(map[string]any{
+		"schema_version": 1, "findings": findings, "allowed": r.Allowed, "complete": r.Coverage.Complete(), "took_ms": r.Took.Milliseconds(),
+		"scanned": map[string]any{"chunks": r.Coverage.Chunks, "bytes": r.Coverage.Bytes, "commits": r.Coverage.Commits, "skipped": skips(r), "notes": r.Coverage.Notes},
+	})
+}
+
+func skips(r scan.Report) []map[string]any {
+	out := []map[string]any{}
+	for _, s := range r.Coverage.Skipped {
+		out = append(out, map[string]any{"why": s.Why, "count": s.Count, "example": s.Example})
+	}
+	return out
+}
+
+func jsonLines(w io.Writer, r scan.Report, o Options) error {
+	e := encoder(w, "")
+	for _, f := range r.Findings {
+		if err := e.Encode(toJSON(f, o)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func markdown(w io.Writer, r scan.Report, o Options) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %d possible secrets\n\n", len(r.Findings))
+	if len(r.Findings) > 0 {
+		b.WriteString("| Where | Rule | Sure | Commit | Id |\n| --- | --- | --- | --- | --- |\n")
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | `%s` |\n", strings.ReplaceAll(where(f), "|", `\|`), f.Rule, f.Confidence, short(f.Commit), f.Identity)
+	}
+	for _, s := range r.Coverage.Skipped {
+		fmt.Fprintf(&b, "\n**Not scanned**: %d × %s\n", s.Count, s.Why)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// annotations are GitHub's workflow commands.
+func annotations(w io.Writer, r scan.Report, _ Options) error {
+	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "::error file=%s,line=%d,endLine=%d,col=%d,title=%s::%s\n", escape.Replace(f.Path), f.Line, f.EndLine, f.Column, escape.Replace("secret: "+f.Rule), escape.Replace(message(f)))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func message(f scan.Finding) string {
+	m := fmt.Sprintf("%s has detected secret for file %s", f.Rule, f.Path)
+	if f.Commit != "" {
+		m += " at commit " + f.Commit
+	}
+	return m + "."
+}
+
+// peerFinding is gitleaks' JSON form, in its order of keys.
+type peerFinding struct {
+	RuleID      string
+	Description string
+	StartLine   int
+	EndLine     int
+	StartColumn int
+	EndColumn   int
+	Match       string
+	Secret      string
+	File        string
+	SymlinkFile string
+	Commit      string
+	Link        string `json:",omitempty"`
+	Entropy     float32
+	Author      string
+	Email       string
+	Date        string
+	Message     string
+	Tags        []string
+	Fingerprint string
+}
+
+func peer(f scan.Finding, o Options) peerFinding {
+	if !o.Show {
+		f = o.hide(f)
+	}
+	p := peerFinding{
+		RuleID: f.Rule, Description: f.Description, StartLine: f.Line, EndLine: f.EndLine, StartColumn: f.Column, EndColumn: f.EndColumn, Match: f.Match, Secret: f.Secret, File: f.Path,
+		Commit: f.Commit, Entropy: float32(math.Round(f.Entropy*1e6) / 1e6), Author: f.Author, Email: f.Email, Message: f.Message, Tags: []string{},
+	}
+	if f.Line > 1 {
+		p.StartColumn++ // it counts the line end before, except on the first line
+	}
+	if f.EndLine > 1 {
+		p.EndColumn++
+	}
+	if !f.Date.IsZero() {
+		p.Date = f.Date.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	p.Fingerprint = fmt.Sprintf("%s:%s:%d", f.Path, f.Rule, f.Line)
+	if f.Commit != "" {
+		p.Fingerprint = f.Commit + ":" + p.Fingerprint
+	}
+	return p
+}
+
+func gitleaks(w io.Writer, r scan.Report, o Options) error {
+	out := []peerFinding{}
+	for _, f := range r.Findings {
+		out = append(out, peer(f, o))
+	}
+	return encoder(w, " ").Encode(out)
+}
