@@ -51,6 +51,7 @@ var sideways = []sidewaysImport{
 	{from: "internal/provider/...", to: "internal/provider", why: "a provider implements the seam of its parent"},
 	{from: "internal/front/...", to: "internal/front", why: "a dialect implements the seam of its parent; never another front"},
 	{from: "internal/rotate/...", to: "internal/rotate", why: "a rotator implements the seam of its parent"},
+	{from: "internal/cli", to: "redact", why: "the command redact is the public package with flags"},
 	{from: "client", to: "redact", why: "the two public packages may use each other"},
 	{from: "redact", to: "client", why: "the two public packages may use each other"},
 }

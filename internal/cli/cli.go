@@ -72,6 +72,7 @@ func rootCommand(env Env, o *options, out *output, args []string) *cobra.Command
 		&cobra.Group{ID: "project", Title: "A project's settings:"},
 		&cobra.Group{ID: "secrets", Title: "Secrets:"},
 		&cobra.Group{ID: "people", Title: "People and programs:"},
+		&cobra.Group{ID: "guard", Title: "Guarding:"},
 		&cobra.Group{ID: "server", Title: "Servers:"},
 	)
 	for _, c := range commands {
@@ -174,6 +175,8 @@ var commands = []struct {
 	{"people", loginCommand},
 	{"people", logoutCommand},
 	{"people", whoamiCommand},
+	{"guard", scanCommand},
+	{"guard", redactCommand},
 	{"server", devCommand},
 	{"server", serverCommand},
 	{"server", configCommand},

@@ -40,7 +40,7 @@ scan:
 		from = colon + 1
 	}
 	user, v := b[end:max(end, from-1)], b[from:at0]
-	if len(v) == 0 || !plausibleHost(host) {
+	if len(v) < 3 || !plausibleHost(host) {
 		return
 	}
 	s := measure(v)

@@ -200,8 +200,18 @@ func (h *hunt) generic(r *compiled, start, end int) {
 		return
 	}
 	a.nameEnd = hi
+	if a.oper == "," && !firstArgument(h.b, lo) {
+		return // two neighbours in a list
+	}
 	t := generic(h.b, &a)
 	h.add(r, lo, a.valueEnd, a.valueStart, a.valueEnd, t)
+}
+
+// firstArgument reports that the quoted name at i is the first argument of a call.
+func firstArgument(b []byte, i int) bool {
+	for i--; i >= 0 && (b[i] == '"' || b[i] == '\'' || b[i] == '`' || b[i] == ' ' || b[i] == '\\'); i-- {
+	}
+	return i >= 0 && b[i] == '('
 }
 
 func (h *hunt) add(r *compiled, start, end, from, to int, t tally) {

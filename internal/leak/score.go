@@ -285,7 +285,10 @@ func vendor(b []byte, a *assignment, common, fits bool) tally {
 	if common && !a.strong {
 		t.add(-40, "the name is also a common word")
 	}
-	if s.n < 14 {
+	switch {
+	case s.n < 12 && !fits:
+		t.add(-40, "too short")
+	case s.n < 14:
 		t.add(-15, "short")
 	}
 	if s.digit == 0 && s.step < 8 && s.common*100 >= s.pairs*62 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -26,25 +25,34 @@ type Rule struct{ ID, Description string }
 // Writer writes one report.
 type Writer func(w io.Writer, r scan.Report, o Options) error
 
-// writers are the formats by name. "gitleaks" names the peer's JSON.
-var writers = map[string]Writer{
-	"table": table, "json": document, "jsonl": jsonLines, "csv": csvFile, "sarif": sarif, "junit": junit, "markdown": markdown, "github": annotations, "gitleaks": gitleaks,
-}
-
-// Formats lists the names of the formats.
+// Formats lists the names of the formats. "gitleaks" is the peer's JSON.
 func Formats() []string {
-	var out []string
-	for name := range writers {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
+	return []string{"table", "json", "jsonl", "csv", "sarif", "junit", "markdown", "github", "gitleaks"}
 }
 
 // For returns the writer of a format.
 func For(format string) (Writer, bool) {
-	w, ok := writers[format]
-	return w, ok
+	switch format {
+	case "table":
+		return table, true
+	case "json":
+		return document, true
+	case "jsonl":
+		return jsonLines, true
+	case "csv":
+		return csvFile, true
+	case "sarif":
+		return sarif, true
+	case "junit":
+		return junit, true
+	case "markdown":
+		return markdown, true
+	case "github":
+		return annotations, true
+	case "gitleaks":
+		return gitleaks, true
+	}
+	return nil, false
 }
 
 // Mask shows that there is a secret and how long it is, and nothing of it.

@@ -82,7 +82,7 @@ func segments(p, n []string) bool {
 	return len(n) == 0
 }
 
-func (s *Set) init() {
+func (s *Set) ready() {
 	if s.ids == nil {
 		s.ids, s.peers, s.secrets = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	}
@@ -99,7 +99,7 @@ func (s *Set) ReadIgnore(name string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.init()
+	s.ready()
 	n := 0
 	for line := range strings.Lines(string(b)) {
 		n++
@@ -161,7 +161,7 @@ func (s *Set) ReadPeerIgnore(name string) error {
 	if err != nil {
 		return err
 	}
-	s.init()
+	s.ready()
 	n := 0
 	for line := range strings.Lines(string(b)) {
 		n++
@@ -197,7 +197,7 @@ func (s *Set) ReadBaseline(name string) error {
 	if err != nil {
 		return err
 	}
-	s.init()
+	s.ready()
 	text := strings.TrimSpace(string(b))
 	var broken error
 	switch {

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/redact"
+)
+
+// redactOptions are the flags of redact.
+type redactOptions struct {
+	env, files []string
+	names      []string
+	inPlace    bool
+	patterns   bool
+	valueOnly  bool
+	fail       bool
+}
+
+func redactCommand(env Env, o *options) *cobra.Command {
+	r := new(redactOptions)
+	c := &cobra.Command{
+		Use:   "redact [FILE...]",
+		Short: "mask secrets in a stream or in files",
+		Long: "Mask secrets: the values that --env and --env-file name, in every form they may be written in; whatever is assigned to names such as password; and tokens of known formats.\n" +
+			"Without files, stdin is copied to stdout.",
+		Example: "  app 2>&1 | keephold redact --env-file .env\n  keephold redact --in-place build.log",
+		RunE: func(_ *cobra.Command, args []string) error {
+			red, err := env.redactor(o, r)
+			if err != nil {
+				return err
+			}
+			if err := env.redactAll(red, r, args); err != nil {
+				return err
+			}
+			found := 0
+			for _, n := range red.Counts() {
+				found += n
+			}
+			if !o.quiet && found > 0 {
+				env.talk("masked %s", plural(int64(found), "secret"))
+			}
+			if r.fail && found > 0 {
+				return silent(exitLeak)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringArrayVar(&r.env, "env", nil, "mask the value of this environment variable")
+	f.StringArrayVar(&r.files, "env-file", nil, "mask all values of this file of NAME=value lines")
+	f.StringArrayVar(&r.names, "name", nil, "a further name whose values are masked")
+	f.BoolVar(&r.inPlace, "in-place", false, "rewrite the files instead of printing them")
+	f.BoolVar(&r.patterns, "patterns", true, "mask tokens of known formats too; text is then held back to line ends")
+	f.BoolVar(&r.valueOnly, "values-only", false, "mask only known values and patterns, not what is assigned to telling names")
+	f.BoolVar(&r.fail, "fail-on-leak", false, "exit with 79 when something was masked")
+	return c
+}
+
+func (env Env) redactor(o *options, r *redactOptions) (*redact.Redactor, error) {
+	var list []redact.Secret
+	for _, name := range r.env {
+		v := env.Getenv(name)
+		if v == "" {
+			return nil, usagef("the environment has no %s", name)
+		}
+		list = append(list, redact.Secret{Name: name, Value: v})
+	}
+	for _, file := range r.files {
+		more, err := envFile(file)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	red, refused := redact.New(list, redact.Options{Patterns: r.patterns, ValueOnly: r.valueOnly, Names: r.names})
+	for _, x := range refused {
+		if !o.quiet {
+			env.talk("keephold: warning: %s cannot be masked by value: %s", x.Name, x.Why)
+		}
+	}
+	return red, nil
+}
+
+// envFile reads NAME=value lines, quotes taken off. What a dialect would expand is masked as it is written.
+func envFile(name string) ([]redact.Secret, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, failf(exitIO, "cannot read the values: %w", err)
+	}
+	var out []redact.Secret
+	for line := range strings.Lines(string(b)) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		key = strings.TrimSpace(strings.TrimPrefix(key, "export "))
+		if !ok || key == "" || key[0] == '#' {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
+			value = value[1 : n-1]
+		}
+		if value != "" {
+			out = append(out, redact.Secret{Name: key, Value: value})
+		}
+	}
+	return out, nil
+}
+
+func (env Env) redactAll(red *redact.Redactor, r *redactOptions, args []string) error {
+	if len(args) == 0 {
+		if r.inPlace {
+			return usagef("--in-place needs files")
+		}
+		return mask(red, env.Stdout, env.Stdin)
+	}
+	for _, name := range args {
+		if err := env.redactFile(red, r, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (env Env) redactFile(red *redact.Redactor, r *redactOptions, name string) error {
+	in, err := os.Open(name)
+	if err != nil {
+		return failf(exitIO, "cannot read: %w", err)
+	}
+	defer func() { _ = in.Close() }() // read only
+	if !r.inPlace {
+		return mask(red, env.Stdout, in)
+	}
+	info, err := in.Stat()
+	if err != nil {
+		return failf(exitIO, "cannot read: %w", err)
+	}
+	out, err := os.CreateTemp(filepath.Dir(name), ".redact-*")
+	if err != nil {
+		return failf(exitCannotWrite, "cannot rewrite %s: %w", name, err)
+	}
+	defer func() { _ = os.Remove(out.Name()) }() // it is gone after the rename
+	if err := mask(red, out, in); err != nil {
+		_ = out.Close() // the first error counts
+		return err
+	}
+	for _, step := range []func() error{func() error { return out.Chmod(info.Mode().Perm()) }, out.Sync, out.Close, func() error { return os.Rename(out.Name(), name) }} {
+		if err := step(); err != nil {
+			return failf(exitCannotWrite, "cannot rewrite %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// mask copies through the redactor.
+func mask(red *redact.Redactor, to io.Writer, from io.Reader) error {
+	w := red.Writer(to)
+	_, err := io.Copy(w, from)
+	if closed := w.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return failf(exitIO, "cannot copy: %w", fmt.Errorf("redact: %w", err))
+	}
+	return nil
+}

@@ -1,0 +1,332 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/internal/leak"
+	"github.com/keephold/keephold/internal/scan"
+	"github.com/keephold/keephold/internal/scan/files"
+	"github.com/keephold/keephold/internal/scan/git"
+	"github.com/keephold/keephold/internal/scan/report"
+	"github.com/keephold/keephold/internal/scan/triage"
+)
+
+// scanOptions are the flags that all kinds of scans share.
+type scanOptions struct {
+	format, output  string
+	confidence      string
+	baseline        []string
+	ignoreFile      string
+	show, explain   bool
+	marks           bool
+	identifiers     bool
+	decode          int
+	writeBaseline   string
+	cache           string
+	archives        int
+	maxSize         int64
+	gitignore, link bool
+}
+
+func scanCommand(env Env, o *options) *cobra.Command {
+	s := new(scanOptions)
+	c := &cobra.Command{
+		Use:   "scan",
+		Short: "look for secrets in files, in git history, in what is staged, on stdin",
+		Long: "Look for secrets. Exit codes: 0 nothing found and everything looked at, 10 something found, 11 nothing found but not everything could be looked at.\n" +
+			"Secrets are never printed unless --show is given.",
+		Example: "  keephold scan git\n  keephold scan dir src docs\n  keephold scan staged\n  keephold scan commits origin/main..HEAD",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f := c.PersistentFlags()
+	f.StringVarP(&s.format, "format", "f", "", "table, "+strings.Join(report.Formats()[1:], ", "))
+	f.StringVarP(&s.output, "report", "r", "", "write the report to a file instead of stdout")
+	f.StringVar(&s.confidence, "confidence", "low", "the least to report: low, medium, high, certain")
+	f.StringArrayVar(&s.baseline, "baseline", nil, "accept what this baseline holds (ours, gitleaks', detect-secrets')")
+	f.StringVar(&s.ignoreFile, "ignore-file", "", "accept what this file lists (default: .keepholdignore and .gitleaksignore beside what is scanned)")
+	f.BoolVar(&s.show, "show", false, "print secrets in clear")
+	f.BoolVar(&s.explain, "explain", false, "print why each finding is one")
+	f.BoolVar(&s.marks, "ignore-allow-comments", false, "report also what a comment such as keephold:allow allows")
+	f.BoolVar(&s.identifiers, "identifiers", false, "report also names of accounts and the like, which open nothing by themselves")
+	f.IntVar(&s.decode, "decode-depth", leak.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
+	f.StringVar(&s.writeBaseline, "write-baseline", "", "accept all that is found: write it to this file")
+	c.AddCommand(scanDirCommand(env, o, s), scanGitCommand(env, o, s), scanStagedCommand(env, o, s), scanCommitsCommand(env, o, s), scanStdinCommand(env, o, s))
+	return c
+}
+
+func scanDirCommand(env Env, o *options, s *scanOptions) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "dir [PATH...]",
+		Aliases: []string{"file", "directory"},
+		Short:   "scan files and directories",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"."}
+			}
+			src := &files.Source{Roots: args, Ignore: s.gitignore, Links: s.link, MaxSize: s.maxSize, Archives: s.archives}
+			return env.scan(cmd.Context(), o, s, args[0], src)
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&s.gitignore, "gitignore", false, "leave out what .gitignore files name")
+	f.BoolVar(&s.link, "follow-symlinks", false, "follow symbolic links")
+	f.IntVar(&s.archives, "archive-depth", 2, "how many layers of archives to open")
+	f.Int64Var(&s.maxSize, "max-size", 0, "largest file in bytes; a larger one counts as not scanned (default 1 GiB)")
+	return c
+}
+
+func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "git [REPOSITORY]",
+		Aliases: []string{"history"},
+		Short:   "scan the whole history, with unreachable objects, stashes, notes and messages",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := first(args, ".")
+			repo, err := openRepo(path)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = repo.Close() }() // only unmaps
+			src := &git.History{Repo: repo}
+			if s.cache != "" {
+				if src.Seen, err = git.OpenSeen(s.cache, env.Version); err != nil {
+					return failf(exitIO, "cannot read the cache: %w", err)
+				}
+			}
+			return env.scan(cmd.Context(), o, s, path, src)
+		},
+	}
+	c.Flags().StringVar(&s.cache, "cache", "", "file that remembers clean blobs, so that the next scan looks only at what is new")
+	return c
+}
+
+func scanStagedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "staged [REPOSITORY]",
+		Short: "scan what the next commit would add",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := first(args, ".")
+			repo, err := openRepo(path)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = repo.Close() }() // only unmaps
+			return env.scan(cmd.Context(), o, s, repo.Work(), &git.Staged{Repo: repo})
+		},
+	}
+}
+
+func scanCommitsCommand(env Env, o *options, s *scanOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:     "commits RANGE...",
+		Short:   "scan what a range of commits adds",
+		Example: "  keephold scan commits origin/main..HEAD\n  keephold scan commits HEAD ^v1.0",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			repo, err := openRepo(".")
+			if err != nil {
+				return err
+			}
+			defer func() { _ = repo.Close() }() // only unmaps
+			return env.scan(cmd.Context(), o, s, ".", git.ParseRange(repo, args))
+		},
+	}
+}
+
+func scanStdinCommand(env Env, o *options, s *scanOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stdin",
+		Short: "scan what comes in on stdin",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.scan(cmd.Context(), o, s, ".", &files.Stream{Name: "stdin", Reader: env.Stdin})
+		},
+	}
+}
+
+func first(args []string, otherwise string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return otherwise
+}
+
+func openRepo(path string) (*git.Repo, error) {
+	repo, err := git.Open(path)
+	switch {
+	case errors.Is(err, git.ErrNotRepository):
+		return nil, failf(exitUsage, "%w", err).withHint("'keephold scan dir' scans files without a history")
+	case err != nil:
+		return nil, failf(exitIO, "cannot open the repository: %w", err)
+	}
+	return repo, nil
+}
+
+// scan runs one scan and prints its report. at is where ignore files are looked for.
+func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, src scan.Source) error {
+	write, err := s.writer(o)
+	if err != nil {
+		return err
+	}
+	least, ok := leak.ParseConfidence(s.confidence)
+	if !ok {
+		return usagef("unknown confidence %q", s.confidence).withHint("low, medium, high or certain")
+	}
+	accepted, err := s.accepted(at)
+	if err != nil {
+		return err
+	}
+	rules := leak.Rules()
+	engine, err := leak.CompileOptions(rules, leak.Options{DecodeDepth: s.decode, Identifiers: s.identifiers})
+	if err != nil {
+		return failf(exitInternal, "the built-in rules do not compile: %w", err)
+	}
+	names := make(map[string]string, len(rules))
+	for _, r := range rules {
+		names[r.ID] = r.Description
+	}
+	result, err := scan.Run(ctx, scan.Options{
+		Sources: []scan.Source{src}, Finder: engine, Confidence: least, Drop: accepted.Drop, AllowMarks: s.marks, Describe: func(id string) string { return names[id] },
+	})
+	if err != nil && ctx.Err() == nil {
+		return failf(exitIO, "the scan failed: %w", err)
+	}
+	if h, ok := src.(*git.History); ok && h.Seen != nil && err == nil && result.Coverage.Complete() {
+		if err := h.Seen.Save(); err != nil {
+			return failf(exitCannotWrite, "cannot keep the cache: %w", err)
+		}
+	}
+	if s.writeBaseline != "" {
+		if err := triage.WriteBaseline(s.writeBaseline, result.Findings); err != nil {
+			return failf(exitCannotWrite, "cannot write the baseline: %w", err)
+		}
+	}
+	if err := env.scanReport(s, write, result); err != nil {
+		return err
+	}
+	return env.scanVerdict(o, s, result, accepted)
+}
+
+func (s *scanOptions) writer(o *options) (report.Writer, error) {
+	format := s.format
+	if format == "" {
+		switch ext := filepath.Ext(s.output); {
+		case ext == ".json" || ext == ".csv" || ext == ".sarif" || ext == ".jsonl":
+			format = ext[1:]
+		case ext == ".xml":
+			format = "junit"
+		case ext == ".md":
+			format = "markdown"
+		case o.json:
+			format = "json"
+		default:
+			format = "table"
+		}
+	}
+	w, ok := report.For(format)
+	if !ok {
+		return nil, usagef("unknown format %q", format).withHint("known are %s", strings.Join(report.Formats(), ", "))
+	}
+	return w, nil
+}
+
+// accepted reads the ignore files and baselines. One that is asked for and broken ends the scan: half of what was
+// accepted would be a flood of old findings, or worse, the other half.
+func (s *scanOptions) accepted(at string) (*triage.Set, error) {
+	set := new(triage.Set)
+	if info, err := os.Stat(at); err == nil && !info.IsDir() {
+		at = filepath.Dir(at)
+	}
+	ignore := s.ignoreFile
+	if ignore == "" {
+		ignore = filepath.Join(at, ".keepholdignore")
+	}
+	err := set.ReadIgnore(ignore, time.Now())
+	if err != nil && (s.ignoreFile != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, failf(exitBadData, "%w", err)
+	}
+	if err := set.ReadPeerIgnore(filepath.Join(at, ".gitleaksignore")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, failf(exitBadData, "%w", err)
+	}
+	for _, name := range s.baseline {
+		if err := set.ReadBaseline(name); err != nil {
+			return nil, failf(exitBadData, "%w", err)
+		}
+	}
+	return set, nil
+}
+
+func (env Env) scanReport(s *scanOptions, write report.Writer, result scan.Report) error {
+	opts := report.Options{Show: s.show, Version: env.Version}
+	if s.output == "" || s.output == "-" {
+		return env.wrote(write(env.Stdout, result, opts))
+	}
+	var b bytes.Buffer
+	if err := write(&b, result, opts); err != nil {
+		return failf(exitInternal, "cannot write the report: %w", err)
+	}
+	if err := os.WriteFile(s.output, b.Bytes(), 0o600); err != nil {
+		return failf(exitCannotWrite, "cannot write the report: %w", err)
+	}
+	return nil
+}
+
+// scanVerdict says on stderr what was done and answers the exit code.
+func (env Env) scanVerdict(o *options, s *scanOptions, r scan.Report, accepted *triage.Set) error {
+	if s.explain {
+		env.explainFindings(r)
+	}
+	for _, w := range append(accepted.Warnings, accepted.Expired...) {
+		env.talk("keephold: warning: %s", w)
+	}
+	if !o.quiet {
+		for _, n := range r.Coverage.Notes {
+			env.talk("%s", n)
+		}
+		commits := ""
+		if r.Coverage.Commits > 0 {
+			commits = plural(r.Coverage.Commits, "commit") + ", "
+		}
+		env.talk("%s%s, %.1f MB looked at in %v: %s, %d accepted", commits, plural(r.Coverage.Chunks, "text"), float64(r.Coverage.Bytes)/1e6, r.Took.Round(time.Millisecond), plural(int64(len(r.Findings)), "finding"), r.Allowed)
+	}
+	for _, k := range r.Coverage.Skipped {
+		env.talk("keephold: warning: not scanned: %d × %s %s", k.Count, k.Why, k.Example)
+	}
+	switch {
+	case len(r.Findings) > 0 && s.writeBaseline == "":
+		return silent(exitFindings)
+	case !r.Coverage.Complete():
+		return silent(exitIncomplete)
+	}
+	return nil
+}
+
+func (env Env) explainFindings(r scan.Report) {
+	for _, f := range r.Findings {
+		env.talk("%s:%d %s: %d points", f.Path, f.Line, f.Rule, f.Score)
+		for _, x := range f.Explain {
+			env.talk("  %+d  %s", x.Points, x.Why)
+		}
+	}
+}
+
+func plural(n int64, what string) string {
+	text := strconv.FormatInt(n, 10) + " " + what
+	if n != 1 {
+		text += "s"
+	}
+	return text
+}
