@@ -3,25 +3,47 @@ package custody
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"github.com/keephold/keephold/internal/barrier"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/store"
 )
 
 // entry is what the cache knows of one secret: its opened head (names, times and the wrapped data key, no plaintext)
-// and the ciphertext of one version. It is never changed after it was stored.
+// and the ciphertext of one version, with a cipher ready for it once it was read repeatedly. Nothing else of it is ever
+// changed after it was stored.
 type entry struct {
 	head    *secret.Head
 	headRev store.Revision
 	nameRev store.Revision
 	number  uint64 // the version whose ciphertext is held; 0: none
 	sealed  []byte
+
+	key  string // under which it is cached; set before it is
+	uses atomic.Int32
+	kept atomic.Pointer[kept] // changed only with the shard's lock held
 }
 
+// kept is a cipher ready for an entry's ciphertext, and the keyring that it came from: under another one the data key
+// has to be opened anew, because its term may be retired.
+type kept struct {
+	value *barrier.Kept
+	ring  *barrier.Keyring
+}
+
+// keepAfter is how often a value is opened the long way before its cipher is kept: what is read once in a while must not
+// push out what is read all the time.
+const keepAfter = 2
+
 func (e *entry) size() int64 {
-	return int64(len(e.sealed)+len(e.head.DataKey)+192*len(e.head.Versions)) + 400
+	n := int64(len(e.key)+len(e.sealed)+len(e.head.DataKey)+192*len(e.head.Versions)) + 400
+	if e.kept.Load() != nil {
+		n += barrier.KeptSize
+	}
+	return n
 }
 
 // cache holds ciphertext by name key, bounded by bytes. Filling is coherent: a reader notes the shard's generation
@@ -75,6 +97,20 @@ func (c *cache) fill(key string, e *entry, generation uint64) {
 	}
 }
 
+// keep puts a ready cipher beside the entry's ciphertext, while the entry is cached.
+func (c *cache) keep(e *entry, k *kept) {
+	s := c.shard(e.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now, ok := s.lru.Peek(e.key); !ok || now != e {
+		return
+	}
+	s.bytes -= e.size()
+	e.kept.Store(k)
+	s.bytes += e.size()
+	s.trim()
+}
+
 // drop forgets a key that a commit, or a commit of unknown outcome, touched.
 // It answers the generation at which the committer may fill the key anew.
 func (c *cache) drop(key string) uint64 {
@@ -98,6 +134,7 @@ func (c *cache) clear() {
 }
 
 func (s *shard) put(key string, e *entry) {
+	e.key = key
 	size := e.size()
 	if size > s.max {
 		s.lru.Remove(key)
@@ -106,6 +143,10 @@ func (s *shard) put(key string, e *entry) {
 	s.lru.Remove(key) // so that the bytes of what was there are given back
 	s.lru.Add(key, e)
 	s.bytes += size
+	s.trim()
+}
+
+func (s *shard) trim() {
 	for s.bytes > s.max {
 		s.lru.RemoveOldest()
 	}

@@ -139,6 +139,27 @@ func (d *Desk) unseal(o *opened, ns secret.NamespaceID, head *secret.Head, numbe
 	return secret.NewValue(plain), nil
 }
 
+// reveal is unseal of the version whose ciphertext the entry holds.
+func (d *Desk) reveal(o *opened, ns secret.NamespaceID, e *entry) (secret.Value, error) {
+	ring := o.keys.Load()
+	if k := e.kept.Load(); k != nil && k.ring == ring {
+		plain, err := k.value.Open(d.place(valuePlace, ns, string(e.head.UID), e.number))
+		if err != nil {
+			return secret.Value{}, d.damage(valueKey(ns, e.head.UID, e.number), err)
+		}
+		return secret.NewValue(plain), nil
+	}
+	v, err := d.unseal(o, ns, e.head, e.number, e.sealed)
+	if err == nil && e.uses.Add(1) > keepAfter {
+		if key, err := ring.OpenDataKey(d.place(dataKeyPlace, ns, string(e.head.UID), 0), e.head.DataKey); err == nil {
+			if value, err := key.Keep(e.sealed); err == nil {
+				d.cache.keep(e, &kept{value, ring})
+			}
+		}
+	}
+	return v, err
+}
+
 // pick chooses the version a Ref names. Without a selector that is the Space's home dialect's latest.
 func pick(sp *secret.Space, head *secret.Head, ref secret.Ref) (*secret.Version, error) {
 	var v *secret.Version

@@ -29,7 +29,7 @@ const (
 )
 
 func nameKey(sp *secret.Space, p secret.Path) string {
-	return spacePrefix(namePrefix, sp) + p.String()
+	return namePrefix + string(sp.Namespace) + "/" + string(sp.ID) + "/" + p.String() // one allocation: every read makes one
 }
 
 func spacePrefix(kind string, sp *secret.Space) string {

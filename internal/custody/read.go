@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -61,9 +62,11 @@ func (d *Desk) enter(ctx context.Context, c auth.Caller, ref secret.Ref, v verb)
 		return nil, nil, secret.ErrSealed
 	}
 	sp, notFound := d.space(o, ref)
-	need := d.missing(ref, v)
+	var need record.Need
 	if notFound == nil {
 		need = v.on(sp, ref.Path)
+	} else {
+		need = d.missing(ref, v)
 	}
 	t, err := d.admit(ctx, c, need, what{space: sp, path: ref.Path.String()})
 	if err != nil {
@@ -90,6 +93,10 @@ func (t *turn) read(ctx context.Context, sp *secret.Space, ref secret.Ref) (Read
 	t.event.What.UID, t.event.What.Version = string(e.head.UID), v.Number
 	r := Reading{Version: *v, Head: e.head}
 	if err := readable(ref, e.head, v, t.d.now()); err != nil {
+		return r, err
+	}
+	if e.number == v.Number {
+		r.Value, err = t.d.reveal(t.o, sp.Namespace, e)
 		return r, err
 	}
 	sealed, err := t.d.sealed(ctx, sp.Namespace, e, v.Number)

@@ -38,13 +38,15 @@ var (
 
 // on is the need of a verb on a path. Listing a folder names it with a '/' at its end, as the vendor's clients do.
 func (v verb) on(sp *secret.Space, path secret.Path) record.Need {
-	name := sp.Name + "/"
-	if sp.Versioned {
-		name = sp.Name + "/" + v.folder + "/"
-	}
-	name += path.String()
+	end := ""
 	if (v.cap == policy.List || v.cap == policy.Scan) && !path.IsRoot() {
-		name += "/"
+		end = "/"
+	}
+	var name string
+	if sp.Versioned {
+		name = sp.Name + "/" + v.folder + "/" + path.String() + end
+	} else {
+		name = sp.Name + "/" + path.String() + end
 	}
 	return record.Need{Action: v.action, Resource: name, Capability: v.cap}
 }

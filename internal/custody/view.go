@@ -66,7 +66,9 @@ func (v *view) List(ctx context.Context, q record.Query) ([]string, error) {
 
 func (v *view) Index(plain []byte) string {
 	sum := v.o.keys.Load().HMAC(barrier.PurposeIndex, plain)
-	return hex.EncodeToString(sum[:])
+	var text [2 * len(sum)]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 func (v *view) Enclose(place string, plain []byte) ([]byte, error) {
