@@ -85,6 +85,11 @@ func Open(cfg Config) (*Desk, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = 64 << 20
 	}
+	since, _, err := readEpoch(context.Background(), cfg.Engine)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Epoch = max(cfg.Epoch, since.Epoch)
 	d := &Desk{cfg: cfg, engine: cfg.Engine, log: cfg.Log, now: cfg.Now, cache: newCache(cfg.CacheBytes), jobs: make(chan struct{}, 1)}
 	d.outbox = newOutbox(cfg.Engine, cfg.Log)
 	d.rite.limit()

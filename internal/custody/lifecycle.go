@@ -87,7 +87,10 @@ func (d *Desk) unlock(ctx context.Context, key []byte) error {
 		root.Destroy()
 		return d.damage(keyringKey, err)
 	}
-	o, err := d.assemble(ctx, root, keys)
+	var o *opened
+	if err = d.prove(ctx, keys); err == nil {
+		o, err = d.assemble(ctx, root, keys)
+	}
 	if err == nil {
 		err = d.serve(ctx, o)
 	}

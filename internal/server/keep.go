@@ -23,6 +23,9 @@ import (
 	"github.com/keephold/keephold/internal/store/mem"
 )
 
+// storeName is the file of the store in its directory.
+const storeName = "keephold.db"
+
 // KeepConfig says where a keep lies and how it is opened.
 type KeepConfig struct {
 	Dir        string // directory of the store and its node id; "" keeps everything in memory
@@ -43,7 +46,9 @@ type Keep struct {
 	Engine store.Engine
 	Log    *audit.Log
 
+	cfg     KeepConfig
 	metrics *metrics
+	meters  custody.Meters
 	file    string // of the store; "" in memory
 	scratch string // a directory to remove when a keep in memory is closed
 }
@@ -51,28 +56,36 @@ type Keep struct {
 // OpenKeep opens a keep or makes a new, uninitialized one.
 func OpenKeep(cfg KeepConfig) (*Keep, error) {
 	k := &Keep{metrics: newMetrics(cfg.Version)}
+	k.meters = k.metrics.hooks()
 	installation, err := k.openEngine(&cfg)
-	if err != nil {
-		return nil, errors.Join(err, k.closeStores())
+	k.cfg = cfg
+	if err == nil {
+		err = k.openDesk(installation)
 	}
-	node, err := nodeID(cfg.Dir)
-	if err != nil {
-		return nil, errors.Join(err, k.closeStores())
-	}
-	k.Log, err = audit.Open(audit.Config{Dir: cfg.AuditDir, Origin: "keephold/" + installation + "/" + node, SyncAlways: cfg.SyncAlways, SyncInterval: cfg.SyncInterval, OnError: cfg.OnError})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("audit log: %w", err), k.closeStores())
-	}
-	k.Desk, err = custody.Open(custody.Config{
-		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
-		Meters: k.metrics.hooks(), DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
-		Renewers: map[string]auth.Renewer{"approle": approle.Renew},
-	})
 	if err != nil {
 		return nil, errors.Join(err, k.closeStores())
 	}
 	k.metrics.watch(k)
 	return k, nil
+}
+
+// openDesk opens the audit log and the Desk over an engine that is open.
+func (k *Keep) openDesk(installation string) error {
+	cfg := &k.cfg
+	node, err := nodeID(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	k.Log, err = audit.Open(audit.Config{Dir: cfg.AuditDir, Origin: "keephold/" + installation + "/" + node, SyncAlways: cfg.SyncAlways, SyncInterval: cfg.SyncInterval, OnError: cfg.OnError})
+	if err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	k.Desk, err = custody.Open(custody.Config{
+		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
+		Meters: k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
+		Renewers: map[string]auth.Renewer{"approle": approle.Renew},
+	})
+	return err
 }
 
 func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
@@ -93,7 +106,7 @@ func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
 	if cfg.AuditDir == "" {
 		cfg.AuditDir = filepath.Join(cfg.Dir, "audit")
 	}
-	k.file = filepath.Join(cfg.Dir, "keephold.db")
+	k.file = filepath.Join(cfg.Dir, storeName)
 	engine, err := bolt.Open(k.file, bolt.Options{Installation: fresh})
 	if err != nil {
 		return "", err
@@ -105,6 +118,9 @@ func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
 
 // Close takes the keep down: the outbox is drained into the log before either is closed.
 func (k *Keep) Close(ctx context.Context) error {
+	if k.Desk == nil { // a restore closed it and could not open it again
+		return k.closeStores()
+	}
 	return errors.Join(k.Desk.Close(ctx), k.closeStores())
 }
 

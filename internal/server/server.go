@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +33,12 @@ type Config struct {
 type Server struct {
 	cfg  Config
 	http *http.Server
+
+	handler   atomic.Pointer[http.Handler] // composed over the Desk that the keep has now
+	gate      gate
+	receiving sync.Mutex // held by the one restore that there can be
+	work      atomic.Pointer[work]
+	swapped   chan struct{} // a restore has brought another Desk
 }
 
 // grace is how long a server that was asked to stop lets running requests finish.
@@ -50,27 +58,29 @@ func New(cfg Config) (*Server, error) {
 	if cfg.SignInRate == 0 {
 		cfg.SignInRate = 20
 	}
-	handler, err := compose(&cfg)
-	if err != nil {
+	s := &Server{cfg: cfg, swapped: make(chan struct{}, 1)}
+	if err := s.recompose(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, http: &http.Server{
-		Handler:           handler,
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.dispatch),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       cfg.RequestTime,
 		WriteTimeout:      cfg.RequestTime + 5*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
-	}}, nil
+	}
+	return s, nil
 }
 
 // compose hangs every front in its place. /v1/ is the Vault dialect's; what stands beside it is for probes and scrapers.
-func compose(cfg *Config) (http.Handler, error) {
+func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	desk := cfg.Keep.Desk
 	m := cfg.Keep.metrics
 	front, err := vault.New(vault.Config{
 		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
+		Restore: restore,
 	})
 	if err != nil {
 		return nil, err
@@ -115,7 +125,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	g.Go(func() error { return s.cfg.Keep.Desk.Run(inner) })
+	g.Go(func() error { return s.runDesk(inner) })
 	g.Go(func() error {
 		<-inner.Done()
 		notify("STOPPING=1")

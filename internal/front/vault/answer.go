@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,14 +22,15 @@ type answer struct {
 	lease    string
 	ttl      time.Duration // of the lease
 	renews   bool
-	mount    string // "kv", "token", "system": newer clients read it
-	raw      bool   // data is the whole body
-	kind     string // content type of a raw body; "" is JSON
-	flat     bool   // the members of data stand beside the envelope too, as the vendor's sys endpoints do
+	mount    string                // "kv", "token", "system": newer clients read it
+	raw      bool                  // data is the whole body
+	kind     string                // content type of a raw body; "" is JSON
+	flat     bool                  // the members of data stand beside the envelope too, as the vendor's sys endpoints do
+	stream   func(io.Writer) error // the body is sent as it comes; nothing else counts then
 }
 
 func (a answer) wrappable() bool {
-	return !a.raw && a.wrapInfo == nil && (a.data != nil || a.auth != nil)
+	return !a.raw && a.stream == nil && a.wrapInfo == nil && (a.data != nil || a.auth != nil)
 }
 
 // done is the answer of what has nothing to say.

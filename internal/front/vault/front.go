@@ -30,6 +30,7 @@ type Config struct {
 	Started time.Time
 	Metrics http.Handler  // what sys/metrics answers; nil: no such path
 	Audit   []AuditDevice // where records go besides the server's own log
+	Restore Restore       // nil: snapshots are not taken back here
 }
 
 // Front is the Vault dialect's handler for everything under /v1/.
@@ -99,11 +100,13 @@ type request struct {
 	wrap   time.Duration
 	id     string
 	quota  *share // what a limit leaves to the client, when it is to be told
+	conn   *http.ResponseController
 }
 
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq, err := f.decode(r)
+	rq.conn = http.NewResponseController(w)
 	if err != nil {
 		f.fail(w, rq, err)
 		return
@@ -119,6 +122,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil && a.data == nil {
 		f.fail(w, rq, err)
+		return
+	}
+	if a.stream != nil {
+		f.stream(w, rq, a)
 		return
 	}
 	f.answer(w, rq, a)
@@ -146,7 +153,7 @@ func (f *Front) decode(r *http.Request) (*request, error) {
 	if rq.wrap, err = wrapTTL(r.Header.Get("X-Vault-Wrap-Ttl")); err != nil {
 		return rq, err
 	}
-	if rq.op&(write|patch) != 0 || rq.op == remove && r.ContentLength > 0 {
+	if (rq.op&(write|patch) != 0 || rq.op == remove && r.ContentLength > 0) && !carriesSnapshot(rq.path) {
 		if err := rq.readBody(r); err != nil {
 			return rq, err
 		}
