@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package launch_test
+
+func becomeReaper() {}
