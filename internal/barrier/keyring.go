@@ -196,6 +196,9 @@ func (k *Keyring) Serial() uint64 { return k.serial }
 // Active is the id of the term that seals.
 func (k *Keyring) Active() uint32 { return k.active.id }
 
+// Algorithm is that of the term that seals.
+func (k *Keyring) Algorithm() Algorithm { return k.active.alg }
+
 // Terms lists the terms, oldest first.
 func (k *Keyring) Terms() []TermInfo {
 	out := make([]TermInfo, 0, len(k.terms))

@@ -28,6 +28,16 @@ type ceremony struct {
 	root   *rootAttempt
 	starts *rate.Limiter // of root token attempts
 	misses *rate.Limiter // of wrong shares and nonces in them
+
+	tap func([][]byte) // test hook: sees new shares before anything is stored
+}
+
+// hand is Split.hand, with the hook of tests.
+func (r *ceremony) hand(s Split, parts [][]byte, now time.Time) (Parts, error) {
+	if r.tap != nil {
+		r.tap(parts)
+	}
+	return s.hand(parts, now)
 }
 
 // Limits of a ceremony. Shares hold 256 random bits, so a limit is not what keeps them from being guessed: it bounds

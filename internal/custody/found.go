@@ -40,7 +40,7 @@ func (d *Desk) Found(ctx context.Context, c auth.Caller, f Founding) (Founded, e
 			if err != nil {
 				return nil, err
 			}
-			out.Shares, err = f.Shares.hand(parts, d.now())
+			out.Shares, err = d.rite.hand(f.Shares, parts, d.now())
 			return config, err
 		}
 		wrapped, err := d.cfg.AutoSeal.Wrapper.Wrap(ctx, root)
@@ -56,7 +56,7 @@ func (d *Desk) Found(ctx context.Context, c auth.Caller, f Founding) (Founded, e
 			return nil, err
 		}
 		config.Recovery = recovery
-		out.Recovery, err = f.Recovery.hand(parts, d.now())
+		out.Recovery, err = d.rite.hand(f.Recovery, parts, d.now())
 		return config, err
 	}
 	which := f.Shares

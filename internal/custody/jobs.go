@@ -31,6 +31,7 @@ func (d *Desk) work(ctx context.Context, o *opened) {
 	_ = d.runPurge(ctx, o, registry.PurgePrefix)
 	_ = d.runRevoke(ctx, o)
 	_ = d.expireWraps(ctx, o)
+	_ = d.runRotation(ctx, o)
 }
 
 // wakeJobs lets Run look for work now.

@@ -382,7 +382,7 @@ func (d *Desk) makeShares(ctx context.Context, t *turn, s *sealRecord, b Bunch, 
 		return nil, err
 	}
 	made = &Rekeyed{Nonce: a.nonce, Backup: a.wish.Backup, Verify: a.wish.Verify}
-	if made.Parts, err = a.wish.Split.hand(parts, d.now()); err != nil {
+	if made.Parts, err = d.rite.hand(a.wish.Split, parts, d.now()); err != nil {
 		return nil, err
 	}
 	backup, err := d.backupOps(t.o, b, a, made)

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"strconv"
@@ -71,12 +72,38 @@ func (v *view) Index(plain []byte) string {
 	return string(text[:])
 }
 
+// Enclose seals under the key for stateless tokens, not under a term: a sweep cannot reach what is not stored, so a
+// retired term would end tokens that still stand. The key's generation goes before what it sealed, in four bytes.
 func (v *view) Enclose(place string, plain []byte) ([]byte, error) {
-	return v.o.keys.Load().Seal(v.d.place(tokenPlace, "", place, 0), plain)
+	keys := v.o.keys.Load()
+	key := keys.Purpose(barrier.PurposeSealedToken)
+	defer clear(key.Key[:])
+	if key.Generation == 0 {
+		return nil, secret.ErrSealed
+	}
+	sealed, err := barrier.WrapKey(keys.Algorithm(), key.Key[:], v.tokenLabel(place), plain)
+	if err != nil {
+		return nil, err
+	}
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(sealed)), key.Generation), sealed...), nil
 }
 
+// Disclose opens what Enclose sealed.
 func (v *view) Disclose(place string, sealed []byte) ([]byte, error) {
-	return v.o.keys.Load().Open(v.d.place(tokenPlace, "", place, 0), sealed)
+	if len(sealed) < 4 {
+		return nil, barrier.ErrUnopenable
+	}
+	key, ok := v.o.keys.Load().PurposeAt(barrier.PurposeSealedToken, binary.BigEndian.Uint32(sealed))
+	defer clear(key.Key[:])
+	if !ok {
+		return nil, barrier.ErrUnopenable
+	}
+	return barrier.UnwrapKey(key.Key[:], v.tokenLabel(place), sealed[4:])
+}
+
+// tokenLabel binds a stateless token to its installation, and to the epoch: a restore ends every one of them.
+func (v *view) tokenLabel(place string) string {
+	return "token of " + v.d.cfg.Installation + "/" + strconv.FormatUint(v.d.cfg.Epoch, 10) + " at " + place
 }
 
 // Kinds of place that a ciphertext can be bound to.
@@ -86,15 +113,10 @@ const (
 	headPlace    = "head"
 	valuePlace   = "value"
 	dataKeyPlace = "datakey"
-	tokenPlace   = "token"
 )
 
 func (d *Desk) place(kind string, ns secret.NamespaceID, uid string, generation uint64) barrier.Context {
-	installation := d.cfg.Installation
-	if kind == tokenPlace {
-		installation += "/" + strconv.FormatUint(d.cfg.Epoch, 10) // a restore ends every stateless token
-	}
-	return barrier.Context{Installation: installation, Namespace: string(ns), UID: uid, Kind: kind, Generation: generation}
+	return barrier.Context{Installation: d.cfg.Installation, Namespace: string(ns), UID: uid, Kind: kind, Generation: generation}
 }
 
 // sealChanges turns what an act wants changed into operations of the store.

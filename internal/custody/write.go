@@ -170,6 +170,13 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 // finish adds the operations that every change of a head has: the head itself, and the name of a new secret.
 func (t *turn) finish(sp *secret.Space, path secret.Path, e *entry, n *step) error {
 	keys := t.o.keys.Load()
+	if term, ok := keys.SealedUnder(n.head.DataKey); ok && term != keys.Active() {
+		// A rotation reaches a secret lazily, when it is written anyway.
+		place := t.d.place(dataKeyPlace, sp.Namespace, string(n.head.UID), 0)
+		if wrapped, changed, err := keys.Rewrap(place, n.head.DataKey); err == nil && changed {
+			n.head.DataKey = wrapped
+		}
+	}
 	sealed, err := keys.Seal(t.d.place(headPlace, sp.Namespace, string(n.head.UID), 0), secret.AppendHead(nil, n.head))
 	if err != nil {
 		return err
@@ -258,9 +265,6 @@ func (t *turn) dataKey(sp *secret.Space, head *secret.Head) (*barrier.DataKey, e
 	key, err := keys.OpenDataKey(place, head.DataKey)
 	if err != nil {
 		return nil, t.d.damage(headKey(sp.Namespace, head.UID), err)
-	}
-	if wrapped, changed, err := keys.Rewrap(place, head.DataKey); err == nil && changed {
-		head.DataKey = wrapped // a rotation reaches a secret lazily, when it is written anyway
 	}
 	return key, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // keyRoutes is the ceremony around the root key, https://openbao.org/api-docs/system/init/ and the pages beside it.
 func keyRoutes() []route {
-	return slices.Concat(rekeyRoutes(), rootRoutes(), []route{
+	return slices.Concat(rekeyRoutes(), rootRoutes(), rotateRoutes(), []route{
 		{read, "init", "vault.sys.init.read", initStatus},
 		{write, "init", "vault.sys.init", initialize},
 		{read, "seal-status", "vault.sys.seal-status", sealStatus},
