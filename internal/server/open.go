@@ -36,7 +36,7 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 		AuditDir: f.Audit.Dir, SyncAlways: f.Audit.Sync == "always", SyncInterval: time.Duration(f.Audit.SyncInterval), CacheBytes: int64(f.Storage.Cache),
 		DefaultTTL: time.Duration(f.Token.DefaultTTL), MaxTTL: time.Duration(f.Token.MaxTTL),
 		OnError: func(err error) {
-			log.Error("audit log is not available: nothing is served until it is", "error", err.Error())
+			log.Error("audit log is not available: nothing is served until it is", slog.String("error", err.Error()))
 		},
 	}
 	if f.Storage.Kind == "bbolt" {
@@ -49,12 +49,16 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 	if err := unsealBySelf(ctx, k, f.Seal); err != nil {
 		return nil, errors.Join(err, k.Close(ctx))
 	}
+	sinks, err := feeds(k, k.cfg.AuditDir, f.Audit.Sink, os.Stdout, log)
+	if err != nil {
+		return nil, errors.Join(err, k.Close(ctx))
+	}
 	listeners, caFile, err := listen(&f)
 	if err != nil {
 		return nil, errors.Join(err, k.Close(ctx))
 	}
 	s, err := New(Config{
-		Keep: k, Listeners: listeners, Log: log, Version: version, RequestTime: time.Duration(f.Limits.RequestTime), MaxBody: int64(f.Limits.Body),
+		Keep: k, Listeners: listeners, Sinks: sinks, Log: log, Version: version, RequestTime: time.Duration(f.Limits.RequestTime), MaxBody: int64(f.Limits.Body),
 		JSONDepth: f.Limits.JSONDepth, SignInRate: float64(f.Limits.SignInRate),
 	})
 	if err != nil {
@@ -64,9 +68,9 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 	o := &Opened{Server: s, CAFile: caFile}
 	for _, l := range listeners {
 		o.Addrs = append(o.Addrs, address(l.Addr(), f.Listener))
-		log.Info("listening", "address", l.Addr().String())
+		log.Info("listening", slog.String("address", l.Addr().String()))
 	}
-	log.Info("opened", "storage", f.Storage.Kind, "seal", f.Seal.Kind, "sealed", k.Desk.Sealed(), "version", version)
+	log.Info("opened", slog.String("storage", f.Storage.Kind), slog.String("seal", f.Seal.Kind), slog.Bool("sealed", k.Desk.Sealed()), slog.String("version", version))
 	return o, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/keephold/keephold/internal/audit/sink"
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 )
@@ -21,6 +22,7 @@ import (
 type Config struct {
 	Keep        *Keep
 	Listeners   []net.Listener
+	Sinks       []*sink.Feed // of the audit log; fed while the server runs
 	Log         *slog.Logger
 	Version     string
 	RequestTime time.Duration // bound on one request; 0 is 30 s
@@ -117,6 +119,7 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 func (s *Server) Run(ctx context.Context) error {
 	paceGC()
 	g, inner := errgroup.WithContext(ctx)
+	runFeeds(inner, s.cfg.Sinks, s.cfg.Log)
 	for _, l := range s.cfg.Listeners {
 		g.Go(func() error {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -44,7 +45,7 @@ func (f *Front) fail(w http.ResponseWriter, err error) {
 		}
 	}
 	if status == http.StatusInternalServerError {
-		f.cfg.Log.Error("request failed", "error", err.Error())
+		f.cfg.Log.Error("request failed", slog.String("error", err.Error()))
 	}
 	b, _ := json.Marshal(map[string][]string{"errors": {text}}) // strings always marshal
 	head(w, status)

@@ -3,6 +3,7 @@ package vault
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -101,7 +102,7 @@ func (f *Front) fail(w http.ResponseWriter, rq *request, err error) {
 		}
 	}
 	if !known || status == http.StatusInternalServerError {
-		f.cfg.Log.Error("request failed", "request", rq.id, "error", err.Error())
+		f.cfg.Log.Error("request failed", slog.String("request", rq.id), slog.String("error", err.Error()))
 	}
 	body := struct {
 		Errors []string `json:"errors"`
