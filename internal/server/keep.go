@@ -15,6 +15,7 @@ import (
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
+	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/seal/keyfile"
@@ -83,7 +84,7 @@ func (k *Keep) openDesk(installation string) error {
 	k.Desk, err = custody.Open(custody.Config{
 		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
 		Meters: k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
-		Renewers: map[string]auth.Renewer{"approle": approle.Renew},
+		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew},
 	})
 	return err
 }

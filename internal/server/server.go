@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/keephold/keephold/internal/audit/sink"
+	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 )
@@ -29,6 +31,8 @@ type Config struct {
 	MaxBody     int64         // bytes of a body; 0 is 1 MiB
 	JSONDepth   int           // 0 is 64
 	SignInRate  float64       // sign-ins a second and address; 0 is 20
+
+	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 }
 
 // Server serves one keep.
@@ -60,6 +64,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.SignInRate == 0 {
 		cfg.SignInRate = 20
 	}
+	cfg.passwords = userpass.NewHasher(runtime.GOMAXPROCS(0))
 	s := &Server{cfg: cfg, swapped: make(chan struct{}, 1)}
 	if err := s.recompose(); err != nil {
 		return nil, err
@@ -82,7 +87,8 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	m := cfg.Keep.metrics
 	front, err := vault.New(vault.Config{
 		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
-		Restore: restore,
+		Restore:   restore,
+		Passwords: cfg.passwords,
 	})
 	if err != nil {
 		return nil, err

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/wire"
@@ -31,6 +33,9 @@ type Config struct {
 	Metrics http.Handler  // what sys/metrics answers; nil: no such path
 	Audit   []AuditDevice // where records go besides the server's own log
 	Restore Restore       // nil: snapshots are not taken back here
+
+	Passwords *userpass.Hasher // one in a process; nil makes one
+	Lockout   userpass.Lockout
 }
 
 // Front is the Vault dialect's handler for everything under /v1/.
@@ -51,6 +56,9 @@ func New(cfg Config) (*Front, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Passwords == nil {
+		cfg.Passwords = userpass.NewHasher(runtime.GOMAXPROCS(0))
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 1 << 20

@@ -17,6 +17,7 @@ import (
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
+	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/front/vault"
 	"github.com/keephold/keephold/internal/seal"
@@ -40,7 +41,10 @@ func newKeep(t *testing.T) *keep {
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk, err := custody.Open(custody.Config{Engine: mem.New(), Log: log, Installation: "test", Node: "n1"})
+	desk, err := custody.Open(custody.Config{
+		Engine: mem.New(), Log: log, Installation: "test", Node: "n1",
+		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,6 +298,8 @@ var scrubs = []struct {
 	{regexp.MustCompile(`"([smn])[0-9a-f]{32}"`), `"${1}ID"`},
 	{regexp.MustCompile(`(auth/[a-z/]+/)[0-9a-f]{64}`), `${1}INDEX`},
 	{regexp.MustCompile(`hmac-sha256:[0-9a-f]{64}`), "hmac-sha256:HASH"},
+	{regexp.MustCompile(`"(creation_time|last_renewal_time)": \d+`), `"${1}": 0`},
+	{regexp.MustCompile(`("renewable": (?:true|false),\s+"ttl": )\d+`), `${1}0`},
 	{regexp.MustCompile(`"server_time_utc": \d+`), `"server_time_utc": 0`},
 }
 

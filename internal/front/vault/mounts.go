@@ -4,7 +4,6 @@ import (
 	"sort"
 
 	"github.com/keephold/keephold/internal/auth"
-	"github.com/keephold/keephold/internal/auth/approle"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
 )
@@ -12,28 +11,9 @@ import (
 // mountRoutes is what each type of sign-in mount answers below auth/NAME/.
 func mountRoutes() map[string][]route {
 	return map[string][]route{
-		"token":   tokenRoutes(),
-		"approle": approleRoutes(),
-	}
-}
-
-func tokenRoutes() []route {
-	return []route{
-		{write, "create", "vault.token.create", createToken},
-	}
-}
-
-func approleRoutes() []route {
-	return []route{
-		{write, "login", "vault.approle.login", func(rq *request) (answer, error) {
-			i, err := rq.front.desk.Login(rq.ctx, rq.caller, rq.path, approle.Login{
-				Mount: rq.mountRef(), RoleID: rq.fields.text("role_id"), SecretID: auth.NewProof([]byte(rq.fields.text("secret_id"))),
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return issued(i)
-		}},
+		"token":    tokenRoutes(),
+		"approle":  approleRoutes(),
+		"userpass": userpassRoutes(),
 	}
 }
 
@@ -44,25 +24,6 @@ func (rq *request) mountRef() auth.Mount {
 		return auth.Mount{}
 	}
 	return auth.Mount{Path: m.Name, Accessor: m.Accessor, Namespace: m.Namespace, Limits: auth.Limits{Default: m.Tuning.DefaultTTL, Max: m.Tuning.MaxTTL}}
-}
-
-func createToken(rq *request) (answer, error) {
-	f := rq.fields
-	ttl, err := f.duration("ttl")
-	if err != nil {
-		return answer{}, err
-	}
-	policies, err := f.list("policies")
-	if err != nil {
-		return answer{}, err
-	}
-	i, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, auth.Create{
-		Mount: rq.mountRef(), ID: auth.NewProof([]byte(f.text("id"))), Policies: policies, TTL: ttl, DisplayName: f.text("display_name"),
-	})
-	if err != nil {
-		return answer{}, err
-	}
-	return issued(i)
 }
 
 type authInfo struct {
@@ -85,7 +46,7 @@ func authBlock(i auth.Issued) authInfo {
 	sort.Strings(i.Policies)
 	return authInfo{
 		ClientToken: string(i.Token.Reveal()), Accessor: i.Accessor, Policies: i.Policies, TokenPolicies: i.TokenPolicies, IdentityPolicies: i.IdentityPolicies,
-		Metadata: pairs(i.Meta), LeaseDuration: int64(i.TTL.Seconds()), Renewable: i.Renewable, EntityID: i.Entity, TokenType: i.Kind.String(),
+		Metadata: pairsOrNull(i.Meta), LeaseDuration: int64(i.TTL.Seconds()), Renewable: i.Renewable, EntityID: i.Entity, TokenType: i.Kind.String(),
 		Orphan: i.Orphan, NumUses: i.Uses,
 	}
 }
@@ -96,6 +57,14 @@ func pairs(ps []secret.Pair) map[string]string {
 		m[p.Key] = p.Value
 	}
 	return m
+}
+
+// pairsOrNull is pairs where the vendor says null of none.
+func pairsOrNull(ps []secret.Pair) map[string]string {
+	if len(ps) == 0 {
+		return nil
+	}
+	return pairs(ps)
 }
 
 type wrapBlock struct {

@@ -66,7 +66,11 @@ func (f *Front) routeMount(rq *request, rest string) (handler, error) {
 		return nil, err
 	}
 	rq.args["mount"] = m.Name
-	return do, nil
+	return func(rq *request) (answer, error) {
+		a, err := do(rq)
+		a.mount = m.Type
+		return a, err
+	}, nil
 }
 
 // match finds the row for a path and an operation. A path that has rows, none of them for the operation, is the
