@@ -286,8 +286,11 @@ func (d *Desk) RotateRoot(ctx context.Context, c auth.Caller, resource string) e
 		return err
 	}
 	defer leave()
-	if s.config.Kind != d.cfg.AutoSeal.Kind || d.cfg.AutoSeal.Wrapper == nil {
-		return t.done(auth.Tell(secret.ErrInvalid, "the root key is sealed by %s; start a rekey with sys/rotate/root/init", s.config.Kind))
+	switch {
+	case s.config.Kind == seal.KindShamir:
+		return t.done(auth.Tell(secret.ErrInvalid, "the root key is split into shares: start a rekey with sys/rotate/root/init"))
+	case s.config.Kind != d.cfg.AutoSeal.Kind || d.cfg.AutoSeal.Wrapper == nil:
+		return t.done(auth.Tell(secret.ErrInvalid, "the store is sealed by %s, and this server is not configured with that seal", s.config.Kind))
 	}
 	key := seal.NewKey()
 	wrapped, err := d.cfg.AutoSeal.Wrapper.Wrap(ctx, key)

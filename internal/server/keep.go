@@ -36,6 +36,7 @@ type KeepConfig struct {
 	WeakIDs    bool // dev only
 	OnError    func(error)
 	Version    string
+	AutoSeal   custody.AutoSeal // the zero AutoSeal: the key is split into shares
 
 	SyncInterval       time.Duration // audit: how long a read's record may wait for the disk
 	DefaultTTL, MaxTTL time.Duration // of tokens
@@ -83,6 +84,7 @@ func (k *Keep) openDesk(installation string) error {
 	}
 	k.Desk, err = custody.Open(custody.Config{
 		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
+		AutoSeal: cfg.AutoSeal,
 		Meters: k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
 		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew},
 	})

@@ -6,16 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
+	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/seal/keyfile"
 	"github.com/keephold/keephold/internal/seal/passphrase"
-	"github.com/keephold/keephold/internal/secret"
 )
 
 // Opened is a server made from a configuration file, ready to Run.
@@ -41,6 +44,9 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 	}
 	if f.Storage.Kind == "bbolt" {
 		cfg.Dir = f.Storage.Path
+	}
+	if cfg.AutoSeal, err = autoSeal(f.Seal); err != nil {
+		return nil, err
 	}
 	k, err := OpenKeep(cfg)
 	if err != nil {
@@ -86,30 +92,48 @@ func address(a net.Addr, ls []ListenerFile) string {
 	return "https://" + a.String()
 }
 
-// unsealBySelf opens a keep whose seal needs no person. One without keys yet waits for somebody to initialize it.
+// unsealBySelf opens a keep whose seal needs no person. One without keys yet waits for somebody to initialize it; its
+// key file is made now, unless the system provides it as a credential.
 func unsealBySelf(ctx context.Context, k *Keep, s SealFile) error {
-	if s.Kind == seal.KindShamir {
-		return nil
-	}
-	_, err := k.Desk.SealConfig(ctx)
-	if errors.Is(err, secret.ErrNotInit) {
-		return nil
-	}
-	if err != nil {
+	initialized, err := k.Desk.Initialized(ctx)
+	if err != nil || s.Kind == seal.KindShamir && !initialized {
 		return err
 	}
-	w, err := wrapper(s)
-	if err != nil {
+	if initialized && s.Kind == seal.KindShamir {
+		config, err := k.Desk.SealConfig(ctx)
+		if err == nil && config.Kind != seal.KindShamir {
+			err = fmt.Errorf("[seal] kind is %q, but the store is sealed by %s", s.Kind, config.Kind)
+		}
 		return err
 	}
-	if err := k.Desk.Unseal(ctx, w); err != nil {
+	if !initialized {
+		if s.Kind != seal.KindKeyFile || strings.HasPrefix(s.KeyFile, "credential:") {
+			return nil
+		}
+		if err := keyfile.Create(s.KeyFile); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return nil
+	}
+	if err := k.Desk.AutoUnseal(ctx); err != nil {
 		return fmt.Errorf("unsealing by %s: %w", s.Kind, err)
 	}
 	return nil
 }
 
-// readPassphrase reads the file of a passphrase seal; one newline at its end is the editor's.
-func readPassphrase(path string) ([]byte, error) {
+// readPassphrase reads the file of a passphrase seal, or a systemd credential; one newline at its end is the editor's.
+func readPassphrase(name string) ([]byte, error) {
+	path, err := keyfile.Resolve(name, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && path == name && mode&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %#o and others may read or change it; run chmod 600 on it", path, mode)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -138,7 +162,15 @@ func paceGC() {
 	}
 }
 
-// wrapper is what protects the root key without a person.
+// autoSeal is what protects the root key without a person; none where it is split into shares.
+func autoSeal(s SealFile) (custody.AutoSeal, error) {
+	if s.Kind == seal.KindShamir {
+		return custody.AutoSeal{}, nil
+	}
+	w, err := wrapper(s)
+	return custody.AutoSeal{Kind: s.Kind, Wrapper: w}, err
+}
+
 func wrapper(s SealFile) (seal.Wrapper, error) {
 	if s.Kind == seal.KindKeyFile {
 		return keyfile.New(s.KeyFile, os.Getenv)
