@@ -179,3 +179,97 @@ func TestWrappedAnswerOpensOnce(t *testing.T) {
 		t.Errorf("%d racers opened the wrapped answer, want 1", wins)
 	}
 }
+
+// devWith makes a token with one policy.
+func (h *house) devWith(text string) auth.Caller {
+	h.t.Helper()
+	ctx := context.Background()
+	name, err := policy.NormalizeName("dev")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := custody.Do(ctx, h.Desk, h.root, registry.WritePolicy{Name: name, Resource: "sys/policies/acl/dev", Text: text}); err != nil {
+		h.t.Fatal(err)
+	}
+	issued, err := custody.Do(ctx, h.Desk, h.root, auth.Create{Policies: []string{"dev"}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.as(issued.Token)
+}
+
+// TestProtectedSpaceIsOutOfReachOfWildcards asks for a protected Space in every way a wildcard would allow; each
+// refusal is recorded.
+func TestProtectedSpaceIsOutOfReachOfWildcards(t *testing.T) {
+	h, ctx := newHouse(t), context.Background()
+	if _, err := custody.Do(ctx, h.Desk, h.root, registry.MakeSpace{Space: secret.Space{Name: "shop/prod", Versioned: true, Settings: secret.SpaceSettings{Protected: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	prod := h.ref("KEY")
+	prod.Space = "shop/prod"
+	if _, err := h.Write(ctx, h.root, prod, custody.Put{Value: secret.NewValue([]byte("x"))}); err != nil {
+		t.Fatal(err)
+	}
+	dev := h.devWith(`path "shop/*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "scan", "sudo"] }`)
+	ways := map[string]func() error{
+		"read":     func() error { _, err := h.Read(ctx, dev, prod); return err },
+		"describe": func() error { _, err := h.Describe(ctx, dev, prod); return err },
+		"write":    func() error { _, err := h.Write(ctx, dev, prod, custody.Put{}); return err },
+		"delete":   func() error { return h.Delete(ctx, dev, prod) },
+		"destroy":  func() error { return h.Destroy(ctx, dev, prod, 1) },
+		"remove":   func() error { return h.Remove(ctx, dev, prod) },
+		"list":     func() error { _, err := h.List(ctx, dev, custody.Folder{Space: "shop/prod"}); return err },
+		"folder":   func() error { _, err := h.ReadFolder(ctx, dev, secret.Ref{Space: "shop/prod"}, 10); return err },
+		"label":    func() error { return h.Label(ctx, dev, prod, "mine") },
+		"tune": func() error {
+			_, err := custody.Do(ctx, h.Desk, dev, registry.TuneSpace{Name: "shop/prod", Action: "shop/prod/config", Change: func(*secret.SpaceSettings) error { return nil }})
+			return err
+		},
+	}
+	for name, ask := range ways {
+		before := h.log.Size()
+		if err := ask(); !errors.Is(err, secret.ErrDenied) {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+		}
+		if h.log.Size() == before {
+			t.Errorf("%s: the refusal was not recorded", name)
+		}
+	}
+	if h.KnowsOf(dev, mustSpace(t, h, "shop/prod")) {
+		t.Error("the developer may know that the protected Space exists")
+	}
+	named := h.devWith(`path "shop/prod/data/KEY" { capabilities = ["read"] }`)
+	if _, err := h.Read(ctx, named, prod); err != nil {
+		t.Errorf("a grant that names the Space: got %v", err)
+	}
+}
+
+func mustSpace(t *testing.T, h *house, name string) *secret.Space {
+	t.Helper()
+	sp, ok := h.Table().Space("", name)
+	if !ok {
+		t.Fatalf("no Space %s", name)
+	}
+	return sp
+}
+
+// TestCallerFromBeforeASealIsNobody seals the keep under a Caller's feet.
+func TestCallerFromBeforeASealIsNobody(t *testing.T) {
+	h, ctx := newHouse(t), context.Background()
+	if err := h.Seal(ctx, h.root); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Read(ctx, h.root, h.ref("x")); !errors.Is(err, secret.ErrSealed) {
+		t.Errorf("while sealed: got %v", err)
+	}
+	w, err := seal.NewKeyWrap(make([]byte, 32), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Unseal(ctx, w); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Read(ctx, h.root, h.ref("x")); !errors.Is(err, secret.ErrDenied) {
+		t.Errorf("a Caller of the time before: got %v, want a refusal", err)
+	}
+}

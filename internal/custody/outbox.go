@@ -23,6 +23,7 @@ type outbox struct {
 	waiting []audit.OutboxRecord // committed, not yet in the log
 	drained []string             // in the log, row still in the store
 	failed  error                // why the last drain failed; nil when it did not
+	lost    bool                 // a commit of unknown outcome may have left a row that nobody pushed
 
 	recovered bool // guarded by Desk.sealing
 }
@@ -52,6 +53,24 @@ func (o *outbox) push(key string, value []byte) {
 	select {
 	case o.wake <- struct{}{}:
 	default:
+	}
+}
+
+// lose lets the next sweep look for rows in the store.
+func (o *outbox) lose() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lost = true
+}
+
+// find drains rows that a commit of unknown outcome left. Appending is idempotent, so rows that wait anyway do no harm.
+func (o *outbox) find() {
+	o.mu.Lock()
+	lost := o.lost
+	o.lost = false
+	o.mu.Unlock()
+	if lost && o.recover(context.Background()) != nil {
+		o.lose()
 	}
 }
 
@@ -110,6 +129,7 @@ func (o *outbox) run() {
 			o.drain()
 		case <-sweep.C:
 			o.drain()
+			o.find()
 			o.sweep()
 		case <-o.stopc:
 			o.drain()

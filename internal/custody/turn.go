@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,6 +46,9 @@ func (d *Desk) admit(ctx context.Context, c auth.Caller, n record.Need, w what) 
 	if err := c.Refusal(); err != nil && !n.Open {
 		return nil, t.refuse(ctx, err, "")
 	}
+	if !n.Open && !o.authority.Made(c) {
+		return nil, t.refuse(ctx, fmt.Errorf("%w: nobody known asks", secret.ErrDenied), "") // the zero Caller, or one from before a seal
+	}
 	if c.SpendsUse() {
 		if err := t.spend(ctx); err != nil {
 			return nil, t.refuse(ctx, err, "use limit")
@@ -73,8 +77,12 @@ func (t *turn) request(n record.Need, w what) policy.Request {
 	if !set.Expires().IsZero() {
 		r.Now = t.d.now()
 	}
-	if w.space != nil && w.space.Settings.Protected {
-		r.Protected = t.qualify(w.space.Name)
+	sp := w.space
+	if sp == nil { // an act of administration on a Space's own path, its configuration for instance
+		sp, _, _ = t.table.ResolveSpace(t.caller.From().Namespace, n.Resource)
+	}
+	if sp != nil && sp.Settings.Protected {
+		r.Protected = t.qualify(sp.Name)
 	}
 	return r
 }
@@ -129,6 +137,9 @@ func (t *turn) commit(ctx context.Context, ops []store.Op) (store.Revision, erro
 	if t.event.ID == "" {
 		t.event.ID = newEventID(t.d.now()) // one for all attempts: only one of them commits
 	}
+	if err := t.d.recordable(); err != nil {
+		return 0, unavailable(err) // no record, no change: nothing is stored that the log could not take
+	}
 	row, key := t.d.outbox.row(&t.event)
 	done := t.d.outbox.claim(store.MaxOps - len(ops) - 1)
 	all := append(append(ops, row), done.ops()...)
@@ -137,6 +148,9 @@ func (t *turn) commit(ctx context.Context, ops []store.Op) (store.Revision, erro
 	t.d.cfg.Meters.applied(start)
 	if err != nil {
 		done.giveBack()
+		if errors.Is(err, store.ErrUnknown) {
+			t.d.outbox.lose() // the row may be in the store: the drain looks
+		}
 		return 0, storeError(err)
 	}
 	t.recorded = true
@@ -160,4 +174,12 @@ func (t *turn) done(err error) error {
 		return unavailable(failed)
 	}
 	return err
+}
+
+// recordable is nil while the log takes records and changes find their way into it.
+func (d *Desk) recordable() error {
+	if err := d.log.Err(); err != nil {
+		return err
+	}
+	return d.outbox.healthy()
 }
