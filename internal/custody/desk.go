@@ -72,6 +72,7 @@ type opened struct {
 	reloading sync.Mutex  // one reload of the table at a time, so that an older one never lands on a newer
 	table     atomic.Pointer[registry.Table]
 	sets      *setCache
+	keyed     keyedNames
 }
 
 // Open returns a sealed Desk and starts the drain of its outbox.

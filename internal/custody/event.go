@@ -23,7 +23,7 @@ func (t *turn) describe(n record.Need, w what) {
 	e.Action = n.Action
 	e.Who = audit.Who{ID: id.ID, Name: id.DisplayName, Method: id.Method, Policies: id.Policies, Entity: id.Entity}
 	if id.Accessor != "" {
-		e.Who.Accessor = t.d.log.HMAC(id.Accessor)
+		e.Who.Accessor = t.o.keyed.name(t.d.log, t.o.keys.Load(), id.Accessor)
 	}
 	e.From = audit.From{UserAgent: from.UserAgent, RequestID: from.RequestID, Dialect: from.Dialect.String()}
 	if from.Addr.IsValid() {

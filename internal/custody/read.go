@@ -24,7 +24,9 @@ func (d *Desk) Read(ctx context.Context, c auth.Caller, ref secret.Ref) (Reading
 		return Reading{}, err
 	}
 	r, err := t.read(ctx, sp, ref)
-	return r, t.done(err)
+	err = t.done(err)
+	t.release()
+	return r, err
 }
 
 // Subkeys is Read for a caller that may see the names inside a map but not its values; the front blanks them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/keephold/keephold/internal/audit"
@@ -29,6 +30,15 @@ type turn struct {
 	recorded bool
 }
 
+// turns holds *turn for those verbs that release theirs. A pool has no state that anybody could observe.
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+// release gives the turn back. It is for verbs that are over when they return; a turn that is not released is garbage.
+func (t *turn) release() {
+	*t = turn{}
+	turns.Put(t)
+}
+
 // what names the thing asked for, for the decision's conditions and the record.
 type what struct {
 	space *secret.Space // nil: administration
@@ -41,7 +51,8 @@ func (d *Desk) admit(ctx context.Context, c auth.Caller, n record.Need, w what) 
 	if o == nil {
 		return nil, secret.ErrSealed
 	}
-	t := &turn{d: d, o: o, table: o.table.Load(), caller: c}
+	t := turns.Get().(*turn)
+	t.d, t.o, t.table, t.caller = d, o, o.table.Load(), c
 	t.describe(n, w)
 	if err := c.Refusal(); err != nil && !n.Open {
 		return nil, t.refuse(ctx, err, "")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -25,6 +26,7 @@ type answer struct {
 	mount    string                // "kv", "token", "system": newer clients read it
 	raw      bool                  // data is the whole body
 	kind     string                // content type of a raw body; "" is JSON
+	loan     *[]byte               // where data lies, when that is to be given back
 	flat     bool                  // the members of data stand beside the envelope too, as the vendor's sys endpoints do
 	stream   func(io.Writer) error // the body is sent as it comes; nothing else counts then
 }
@@ -83,13 +85,45 @@ func (f *Front) answer(w http.ResponseWriter, rq *request, a answer) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	body := a.data
-	if !a.raw {
-		body = envelope(make([]byte, 0, len(a.data)+len(a.auth)+len(a.wrapInfo)+320), rq.id, a)
+	if a.raw {
+		send(w, a.status, a.data)
+		return
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))} // known, so that long answers are not cut into chunks
-	w.WriteHeader(a.status)
+	buffer := borrow()
+	body := envelope((*buffer)[:0], rq.id, a)
+	send(w, a.status, body)
+	giveBack(buffer, body)
+	if a.loan != nil {
+		giveBack(a.loan, a.data)
+	}
+}
+
+// send does not keep the body.
+func send(w http.ResponseWriter, status int, body []byte) {
+	if len(body) > maxCounted {
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away has no use for the error
+}
+
+const (
+	maxPooled  = 64 << 10
+	maxCounted = 1 << 10 // net/http counts what fits into its buffer of 2 KiB, and cuts what is longer into chunks
+)
+
+// bodies holds *[]byte for the bodies of answers. A pool has no state that anybody could observe.
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
+
+func borrow() *[]byte { return bodies.Get().(*[]byte) }
+
+// giveBack overwrites what the buffer was used for: it held a secret.
+func giveBack(buffer *[]byte, used []byte) {
+	clear(used)
+	if cap(used) <= maxPooled {
+		*buffer = used[:0]
+		bodies.Put(buffer)
+	}
 }
 
 var (

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -103,19 +104,25 @@ type request struct {
 	folder bool   // the path was written with a '/' at its end
 	rest   string // what a mount or a route leaves of the path
 	args   map[string]string
+	ref    secret.Ref // what verb is about
+	verb   func(*request, secret.Ref) (answer, error)
 	body   []byte
 	fields fields
 	wrap   time.Duration
 	id     string
 	quota  *share // what a limit leaves to the client, when it is to be told
-	conn   *http.ResponseController
+	writer http.ResponseWriter
 }
 
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rq, err := f.decode(r)
-	rq.conn = http.NewResponseController(w)
-	if err != nil {
+	rq := requests.Get().(*request)
+	defer func() {
+		*rq = request{}
+		requests.Put(rq)
+	}()
+	rq.writer = w
+	if err := f.decode(rq, r); err != nil {
 		f.fail(w, rq, err)
 		return
 	}
@@ -139,44 +146,46 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.answer(w, rq, a)
 }
 
-func (f *Front) decode(r *http.Request) (*request, error) {
-	rq := &request{front: f, ctx: r.Context(), http: r, id: newRequestID()}
-	var err error
+// requests holds *request; nothing keeps one beyond its answer. A pool has no state that anybody could observe.
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+func (f *Front) decode(rq *request, r *http.Request) (err error) {
+	rq.front, rq.ctx, rq.http, rq.id = f, r.Context(), r, newRequestID()
 	if rq.op, err = operation(r); err != nil {
-		return rq, err
+		return err
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, "/v1/")
 	if !ok {
-		return rq, errNoRoute(r.URL.Path)
+		return errNoRoute(r.URL.Path)
 	}
 	if err := f.locate(rq, path); err != nil {
-		return rq, err
+		return err
 	}
 	if t := f.desk.Table(); t != nil {
 		if rq.quota, err = f.quotas.admit(t, rq.ns, rq.path, wire.Peer(r)); err != nil {
-			return rq, err
+			return err
 		}
 	}
 	rq.token = auth.NewProof([]byte(wire.Token(r.Header)))
 	if rq.wrap, err = wrapTTL(r.Header.Get("X-Vault-Wrap-Ttl")); err != nil {
-		return rq, err
+		return err
 	}
 	if (rq.op&(write|patch) != 0 || rq.op == remove && r.ContentLength > 0) && !carriesSnapshot(rq.path) {
 		if err := rq.readBody(r); err != nil {
-			return rq, err
+			return err
 		}
 	}
 	if rq.token.IsZero() && f.cfg.Local != nil {
 		local, err := f.cfg.Local()
 		rq.caller = local.In(rq.ns).On(auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap})
-		return rq, err
+		return err
 	}
 	rq.caller = f.desk.Authenticate(rq.ctx, auth.Credential{
 		Token: rq.token,
 		From:  auth.From{Addr: wire.Peer(r), UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
 		Terms: auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap},
 	})
-	return rq, nil
+	return nil
 }
 
 // locate finds the namespace, by header and by path, and refuses every path that is not canonical before anything is

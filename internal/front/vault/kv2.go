@@ -72,8 +72,13 @@ func routeVersions(rq *request, sp *secret.Space, folder, path string) (handler,
 	default:
 		return nil, rq.refused(errOperation)
 	}
-	return func(rq *request) (answer, error) { return do(rq, ref) }, nil
+	rq.ref, rq.verb = ref, do
+	return onRef, nil
 }
+
+// onRef is the handler of what asks about one secret. What it is to do lies in the request: a closure would be made for
+// every read.
+func onRef(rq *request) (answer, error) { return rq.verb(rq, rq.ref) }
 
 // emptyIfMissing is the vendor's answer to the removal of what is not there: nothing to say.
 func emptyIfMissing(err error) (answer, error) {
@@ -91,12 +96,12 @@ func readData(rq *request, ref secret.Ref) (answer, error) {
 	if err != nil {
 		return goneAnswer(r, err)
 	}
-	b := make([]byte, 0, r.Value.Len()+256)
-	b = append(b, `{"data":`...)
+	loan := borrow()
+	b := append((*loan)[:0], `{"data":`...)
 	b = appendData(b, r)
 	b = append(b, `,"metadata":`...)
 	b = appendVersion(b, &r.Version, r.Head.Custom)
-	return answer{data: append(b, '}'), mount: "kv"}, nil
+	return answer{data: append(b, '}'), mount: "kv", loan: loan}, nil
 }
 
 // appendData splices what kv wrote. What another dialect wrote as text or bytes is shown as a map with one member.

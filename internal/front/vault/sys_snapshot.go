@@ -50,7 +50,7 @@ func (rq *request) restore(o custody.RestoreOptions) (answer, error) {
 		return answer{}, rq.refused(errUnsupportedPath)
 	}
 	o.KeepSessions = isTrue(rq.http.URL.Query().Get("keep_sessions")) // ours
-	err := rq.front.cfg.Restore(rq.ctx, rq.caller, &unhurried{r: rq.http.Body, conn: rq.conn}, o)
+	err := rq.front.cfg.Restore(rq.ctx, rq.caller, &unhurried{r: rq.http.Body, conn: http.NewResponseController(rq.writer)}, o)
 	if err != nil {
 		return answer{}, err
 	}
@@ -99,7 +99,7 @@ func (s *streamer) Write(p []byte) (int, error) {
 }
 
 func (f *Front) stream(w http.ResponseWriter, rq *request, a answer) {
-	s := &streamer{w: w, conn: rq.conn}
+	s := &streamer{w: w, conn: http.NewResponseController(rq.writer)}
 	err := a.stream(s)
 	switch {
 	case err == nil:
