@@ -139,3 +139,7 @@ func firstBalanced(s string) int {
 	}
 	return -1
 }
+
+// Interpolate resolves the references of a Compose file: $NAME, ${NAME}, ${NAME:-default}, ${NAME:?message},
+// ${NAME:+alternative}, and $$ for a dollar sign. Compose uses the same rules in its YAML as in its .env files.
+func Interpolate(value string, env Env) (string, error) { return expandCompose(value, env.lookup) }

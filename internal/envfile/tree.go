@@ -1,0 +1,119 @@
+package envfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	gotoml "github.com/pelletier/go-toml/v2"
+)
+
+// nested joins the names of tables within tables, as pydantic-settings has it by convention.
+const nested = "__"
+
+// deepest bounds how far tables nest.
+const deepest = 32
+
+func (r *reader) json(src []byte) error {
+	d := json.NewDecoder(bytes.NewReader(src))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return r.jsonError(src, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return r.fail(lineAt(src, d.InputOffset()), "something follows the end of the JSON value")
+	}
+	table, ok := v.(map[string]any)
+	if !ok {
+		return r.fail(1, "a JSON object of names and values is wanted")
+	}
+	return r.table("", table, 0)
+}
+
+// jsonError gives the place of an error. Its text is our own: that of the decoder may quote the input.
+func (r *reader) jsonError(src []byte, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return r.fail(lineAt(src, syntax.Offset), "not JSON")
+	}
+	return r.fail(lineAt(src, int64(len(src))), "the JSON value is not complete")
+}
+
+func lineAt(src []byte, offset int64) int {
+	return bytes.Count(src[:min(int64(len(src)), max(offset, 0))], []byte("\n")) + 1
+}
+
+func (r *reader) toml(src []byte) error {
+	table := map[string]any{}
+	if err := gotoml.Unmarshal(src, &table); err != nil {
+		var e *gotoml.DecodeError
+		if errors.As(err, &e) {
+			line, _ := e.Position()
+			return r.fail(line, "not TOML")
+		}
+		return r.fail(1, "not TOML")
+	}
+	return r.table("", table, 0)
+}
+
+// table flattens: { "db": { "host": "h" } } becomes db__host. Lists become JSON, as pydantic-settings reads them.
+func (r *reader) table(prefix string, table map[string]any, depth int) error {
+	if depth > deepest {
+		return r.fail(0, "tables nest more than %d deep", deepest)
+	}
+	names := make([]string, 0, len(table))
+	for name := range table {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		full := prefix + name
+		switch v := table[name].(type) {
+		case map[string]any:
+			if err := r.table(full+nested, v, depth+1); err != nil {
+				return err
+			}
+		case nil:
+			r.omit(full, 0, "null")
+		default:
+			text, err := scalar(v)
+			if err != nil {
+				return r.fail(0, "%s: %v", full, err)
+			}
+			if err := r.add(Entry{Name: full, Value: text}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func scalar(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case json.Number:
+		return v.String(), nil
+	case int64, float64, int, uint64:
+		return fmt.Sprint(v), nil
+	case []any:
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return "", errors.New("this list has no JSON form")
+		}
+		return strings.TrimSuffix(b.String(), "\n"), nil
+	case fmt.Stringer: // dates of TOML
+		return v.String(), nil
+	}
+	return "", fmt.Errorf("a value of this kind cannot be read")
+}
