@@ -325,11 +325,11 @@ func (d *Desk) RotatePurpose(ctx context.Context, c auth.Caller, resource, purpo
 			return k.RotatePurpose(barrier.PurposeSealedToken, nil, d.now())
 		}, nil))
 	case barrier.PurposeIndex.String():
-		err = auth.Tell(secret.ErrUnsupported, "the index key cannot be rotated: tokens and secret-ids are not stored, so their index cannot be computed anew; revoke them and issue new ones")
+		err = auth.Tell(secret.ErrInvalid, "the index key cannot be rotated: tokens and secret-ids are not stored, so their index cannot be computed anew; revoke them and issue new ones")
 	case barrier.PurposeAuditHMAC.String():
-		err = auth.Tell(secret.ErrUnsupported, "the audit-hmac key cannot be rotated: earlier records could not be searched any more")
+		err = auth.Tell(secret.ErrInvalid, "the audit-hmac key cannot be rotated: earlier records could not be searched any more")
 	case barrier.PurposeAuditSign.String():
-		err = auth.Tell(secret.ErrUnsupported, "the audit-sign key cannot be rotated: it is the identity of the log that kept checkpoints are verified with")
+		err = auth.Tell(secret.ErrInvalid, "the audit-sign key cannot be rotated: it is the identity of the log that kept checkpoints are verified with")
 	default:
 		err = auth.Tell(secret.ErrInvalid, "no purpose key %q", purpose)
 	}

@@ -141,6 +141,20 @@ func (k *Keep) closeStores() error {
 	return errors.Join(errs...)
 }
 
+// storage is the kind of the store, as [storage] names it.
+func (k *Keep) storage() string {
+	if k.file == "" {
+		return "memory"
+	}
+	return "bbolt"
+}
+
+// hostname is for display only; a machine without one has an empty one.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
+}
+
 // UnsealByKeyFile opens the keep with the key file at path. A keep without keys is initialized with a new key file
 // first; then the answer holds a root token, else it is zero.
 func (k *Keep) UnsealByKeyFile(ctx context.Context, path string) (auth.Issued, error) {

@@ -88,6 +88,7 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	front, err := vault.New(vault.Config{
 		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
 		Restore:   restore,
+		Storage:   cfg.Keep.storage(), Node: hostname(),
 		Passwords: cfg.passwords,
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ type Config struct {
 	Depth   int                         // of JSON; 0 is 64
 	Version string                      // of the program, for health and seal-status
 	Node    string
+	Storage string // kind of the store, for seal-status
 	Started time.Time
 	Metrics http.Handler  // what sys/metrics answers; nil: no such path
 	Audit   []AuditDevice // where records go besides the server's own log

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,6 +120,12 @@ func decoded(t *testing.T, b []byte) map[string]any {
 func at(m map[string]any, path string) any {
 	var v any = m
 	for name := range strings.SplitSeq(path, ".") {
+		if list, ok := v.([]any); ok {
+			if i, err := strconv.Atoi(name); err == nil && i < len(list) {
+				v = list[i]
+			}
+			continue
+		}
 		o, _ := v.(map[string]any)
 		v = o[name]
 	}
@@ -301,6 +308,11 @@ var scrubs = []struct {
 	{regexp.MustCompile(`"(creation_time|last_renewal_time)": \d+`), `"${1}": 0`},
 	{regexp.MustCompile(`("renewable": (?:true|false),\s+"ttl": )\d+`), `${1}0`},
 	{regexp.MustCompile(`"server_time_utc": \d+`), `"server_time_utc": 0`},
+	{regexp.MustCompile(`"encryptions": \d+`), `"encryptions": 0`},
+	{regexp.MustCompile(`"[0-9a-f]{66}"`), `"HEX SHARE"`},
+	{regexp.MustCompile(`"[A-Za-z0-9+/]{44}"`), `"BASE64 SHARE"`},
+	{regexp.MustCompile(`("otp": )"[A-Za-z0-9]+"`), `${1}"OTP"`},
+	{regexp.MustCompile(`("encoded(?:_root)?_token": )"[A-Za-z0-9+/]+"`), `${1}"ENCODED"`},
 }
 
 // role makes the role "r" of an AppRole mount through the Desk.

@@ -181,7 +181,7 @@ func sealStatus(rq *request) (answer, error) {
 func (rq *request) saySeal(s custody.SealStatus) (answer, error) {
 	return sayRaw(http.StatusOK, sealAnswer{
 		Type: s.Kind, Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold, N: s.Shares, Progress: s.Progress, Nonce: s.Nonce,
-		Version: rq.front.cfg.Version, RecoverySeal: s.Recovery, StorageType: "bbolt",
+		Version: rq.front.cfg.Version, RecoverySeal: s.Recovery, StorageType: rq.front.cfg.Storage,
 	})
 }
 
