@@ -106,3 +106,15 @@ func (t *turn) readChild(ctx context.Context, sp *secret.Space, child secret.Ref
 	t.event.Items = append(t.event.Items, audit.What{Path: child.Path.String(), UID: string(e.head.UID), Version: v.Number})
 	return nil
 }
+
+// refuseFolder refuses a write to a path that reads as a folder: the new secret would hide the map of its children.
+func (t *turn) refuseFolder(ctx context.Context, sp *secret.Space, ref secret.Ref) error {
+	if !sp.Settings.FolderRead {
+		return nil
+	}
+	names, err := t.d.names(ctx, sp, Folder{Path: ref.Path, Limit: 1})
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s is a folder that is read as one map; write to a name inside it", secret.ErrInvalid, ref)
+}

@@ -43,6 +43,7 @@ func (t *turn) release() {
 type what struct {
 	space *secret.Space // nil: administration
 	path  string
+	again bool // the same request was admitted before, and its use of a limited token is spent
 }
 
 // admit decides whether c may do n. When it may not, the refusal is on disk before admit returns.
@@ -60,7 +61,7 @@ func (d *Desk) admit(ctx context.Context, c auth.Caller, n record.Need, w what) 
 	if !n.Open && !o.authority.Made(c) {
 		return nil, t.refuse(ctx, fmt.Errorf("%w: nobody known asks", secret.ErrDenied), "") // the zero Caller, or one from before a seal
 	}
-	if c.SpendsUse() {
+	if c.SpendsUse() && !w.again {
 		if err := t.spend(ctx); err != nil {
 			return nil, t.refuse(ctx, err, "use limit")
 		}

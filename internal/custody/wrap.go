@@ -42,7 +42,7 @@ func (d *Desk) Wrap(ctx context.Context, c auth.Caller, path string, body []byte
 	if ttl <= 0 || ttl > maxWrapTTL {
 		return Wrapped{}, fmt.Errorf("%w: wrapping TTL must be positive and at most %s", secret.ErrInvalid, maxWrapTTL)
 	}
-	t, err := d.admit(ctx, c, record.Need{Action: "wrap", Resource: path, Open: true}, what{})
+	t, err := d.admit(ctx, c, record.Need{Action: "wrap", Resource: path, Open: true}, what{again: true})
 	if err != nil {
 		return Wrapped{}, err
 	}

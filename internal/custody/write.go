@@ -51,8 +51,13 @@ func (d *Desk) Patch(ctx context.Context, c auth.Caller, ref secret.Ref, cas *ui
 func (t *turn) patch(ctx context.Context, sp *secret.Space, ref secret.Ref, cas *uint64, merge func(secret.Value) (secret.Value, error)) (Reading, error) {
 	for range attempts {
 		old, err := t.read(ctx, sp, ref.Latest())
+		if errors.Is(err, secret.ErrNotFound) {
+			if folder := t.refuseFolder(ctx, sp, ref); folder != nil {
+				return Reading{}, folder
+			}
+		}
 		if err != nil {
-			return Reading{}, err
+			return old, err
 		}
 		if cas != nil && *cas != old.Head.Max {
 			return Reading{}, fmt.Errorf("%s: %w", ref, secret.ErrConflict)
@@ -105,6 +110,11 @@ func (t *turn) write(ctx context.Context, sp *secret.Space, ref secret.Ref, p Pu
 		e, err := t.d.find(ctx, t.o, sp, ref.Path)
 		if err != nil {
 			return Reading{}, err
+		}
+		if e == nil {
+			if err := t.refuseFolder(ctx, sp, ref); err != nil {
+				return Reading{}, err
+			}
 		}
 		n, err := t.next(sp, ref, e, p)
 		if err != nil {

@@ -10,6 +10,9 @@ func cubbyhole(rq *request) (handler, error) {
 	if rq.rest != "" {
 		path, _ = secret.ParsePath(rq.rest) // the whole path was parsed
 	}
+	if err := rq.refuseFolder(nil); err != nil {
+		return nil, err
+	}
 	if path.IsRoot() && rq.op != list {
 		return nil, rq.refused(bad("missing path"))
 	}
@@ -45,5 +48,5 @@ func cubbyhole(rq *request) (handler, error) {
 			return keys(names)
 		}, nil
 	}
-	return nil, rq.refused(errOperation)
+	return nil, rq.denied(errOperation)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -65,8 +67,22 @@ func errNoRoute(path string) error {
 // bad is a mistake of the client, in the vendor's words.
 func bad(format string, args ...any) error { return auth.Tell(secret.ErrInvalid, format, args...) }
 
-// unknownPath is the error of a path that leads nowhere. Who may do nothing is not told which paths do.
-func (rq *request) unknownPath() error { return rq.refused(errNoRoute(rq.path)) }
+// unknownPath is the error of a path that leads nowhere.
+func (rq *request) unknownPath() error { return rq.denied(errNoRoute(rq.path)) }
+
+// denied answers err to those whose policies would let them do this here, and their refusal to others: who may not
+// reach a path is not told whether it leads anywhere.
+func (rq *request) denied(err error) error {
+	caps := map[op]policy.Capability{read: policy.Read, write: policy.Update, remove: policy.Delete, list: policy.List, patch: policy.Patch, scan: policy.Scan}
+	n := record.Need{Action: "route", Resource: rq.path, Capability: caps[rq.op]}
+	if rq.op&(list|scan) != 0 {
+		n.Resource += "/"
+	}
+	if refusal := rq.front.desk.Ask(rq.ctx, rq.caller, n); refusal != nil {
+		return refusal
+	}
+	return err
+}
 
 // refused answers err to a known caller, and the caller's refusal to others.
 func (rq *request) refused(err error) error {

@@ -147,6 +147,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.answer(w, rq, a)
 }
 
+// mergePatchType is the one form of PATCH, RFC 7396.
+const mergePatchType = "application/merge-patch+json"
+
 // requests holds *request; nothing keeps one beyond its answer. A pool has no state that anybody could observe.
 var requests = sync.Pool{New: func() any { return new(request) }}
 
@@ -186,6 +189,9 @@ func (f *Front) decode(rq *request, r *http.Request) (err error) {
 		From:  auth.From{Addr: wire.Peer(r), UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
 		Terms: auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap},
 	})
+	if t := r.Header.Get("Content-Type"); rq.op == patch && !strings.HasPrefix(t, mergePatchType) {
+		return rq.refused(&statusError{http.StatusUnsupportedMediaType, "PATCH requires Content-Type of " + mergePatchType + ", provided " + t})
+	}
 	return nil
 }
 

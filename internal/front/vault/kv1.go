@@ -37,7 +37,7 @@ func routeKV1(rq *request, sp *secret.Space) (handler, error) {
 	case list, scan:
 		return func(rq *request) (answer, error) { return listNames(rq, ref) }, nil
 	}
-	return nil, rq.refused(errOperation)
+	return nil, rq.denied(errOperation)
 }
 
 // defaultLease is what the vendor answers for a kv v1 secret that names no ttl of its own.

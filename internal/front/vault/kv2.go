@@ -26,7 +26,33 @@ func routeKV2(rq *request, sp *secret.Space) (handler, error) {
 	case "data", "metadata", "delete", "undelete", "destroy", "subkeys":
 		return routeVersions(rq, sp, folder, path)
 	}
-	return nil, rq.refused(errUnsupportedPath)
+	if rq.caller.Refusal() != nil || !rq.front.desk.KnowsOf(rq.caller, sp) {
+		return nil, rq.denied(errUnsupportedPath)
+	}
+	return notVersioned, nil
+}
+
+// notVersioned is the vendor's help for who forgot "data/": a 404 whose warning says so.
+func notVersioned(*request) (answer, error) {
+	return answer{status: http.StatusNotFound, warnings: []string{
+		"Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. If using the Vault CLI, use 'vault kv' for this operation.",
+	}}, nil
+}
+
+// refuseFolder refuses what cannot be meant of a path that is written as a folder's: a '/' at its end makes no other
+// name, and nobody who writes "a/" wants "a" changed.
+func (rq *request) refuseFolder(sp *secret.Space) error {
+	switch {
+	case !rq.folder || rq.op&(list|scan) != 0:
+		return nil
+	case rq.op&(write|patch) != 0:
+		return rq.refused(bad("cannot write to a path ending in '/'"))
+	case rq.op == remove:
+		return rq.refused(bad("cannot delete a path ending in '/'"))
+	case sp != nil && sp.Settings.FolderRead:
+		return nil
+	}
+	return rq.denied(secret.ErrNotFound)
 }
 
 func routeVersions(rq *request, sp *secret.Space, folder, path string) (handler, error) {
@@ -70,7 +96,7 @@ func routeVersions(rq *request, sp *secret.Space, folder, path string) (handler,
 	case folder == "destroy" && rq.op&(write|patch) != 0:
 		do = versionsOf((*custody.Desk).Destroy)
 	default:
-		return nil, rq.refused(errOperation)
+		return nil, rq.denied(errOperation)
 	}
 	rq.ref, rq.verb = ref, do
 	return onRef, nil
@@ -94,7 +120,7 @@ func readData(rq *request, ref secret.Ref) (answer, error) {
 	}
 	r, err := rq.front.desk.Read(rq.ctx, rq.caller, ref)
 	if err != nil {
-		return goneAnswer(r, err)
+		return goneAnswer("data", r, err)
 	}
 	loan := borrow()
 	b := append((*loan)[:0], `{"data":`...)
@@ -116,11 +142,11 @@ func appendData(b []byte, r custody.Reading) []byte {
 }
 
 // goneAnswer is the vendor's 404 with a body: the version is known, its data is not to be had.
-func goneAnswer(r custody.Reading, err error) (answer, error) {
+func goneAnswer(member string, r custody.Reading, err error) (answer, error) {
 	if r.Version.Number == 0 || !isGone(err) {
 		return answer{}, err
 	}
-	b := append([]byte(`{"data":null,"metadata":`), appendVersion(nil, &r.Version, r.Head.Custom)...)
+	b := append([]byte(`{"`+member+`":null,"metadata":`), appendVersion(nil, &r.Version, r.Head.Custom)...)
 	return answer{status: http.StatusNotFound, data: append(b, '}'), mount: "kv"}, nil
 }
 
@@ -233,9 +259,6 @@ func canonical(raw json.RawMessage) ([]byte, error) {
 }
 
 func patchData(rq *request, ref secret.Ref) (answer, error) {
-	if t := rq.http.Header.Get("Content-Type"); !strings.HasPrefix(t, "application/merge-patch+json") {
-		return answer{}, rq.refused(&statusError{http.StatusUnsupportedMediaType, "PATCH requires Content-Type of application/merge-patch+json, provided " + t})
-	}
 	change, cas, err := rq.dataAndCAS()
 	if err != nil {
 		return answer{}, err
@@ -245,7 +268,7 @@ func patchData(rq *request, ref secret.Ref) (answer, error) {
 		return secret.NewValue(merged), err
 	})
 	if err != nil {
-		return goneAnswer(r, err)
+		return goneAnswer("data", r, err)
 	}
 	return answer{data: appendVersion(nil, &r.Version, r.Head.Custom), mount: "kv"}, nil
 }
@@ -291,36 +314,36 @@ func merge(target, change any) any {
 
 func versionsOf(do func(*custody.Desk, contextOf, callerOf, secret.Ref, ...uint64) error) func(*request, secret.Ref) (answer, error) {
 	return func(rq *request, ref secret.Ref) (answer, error) {
-		numbers, err := rq.numbers()
+		versions, err := numbers(rq.fields)
 		if err != nil {
-			return answer{}, err
+			return answer{}, rq.refused(err)
 		}
-		return emptyIfMissing(do(rq.front.desk, rq.ctx, rq.caller, ref, numbers...))
+		return emptyIfMissing(do(rq.front.desk, rq.ctx, rq.caller, ref, versions...))
 	}
 }
 
 // numbers reads {"versions": [1, "2"]}.
-func (rq *request) numbers() ([]uint64, error) {
-	raw, ok := rq.fields.raw["versions"]
+func numbers(f fields) ([]uint64, error) {
+	raw, ok := f.raw["versions"]
 	var many []json.RawMessage
 	if ok && json.Unmarshal(raw, &many) != nil {
 		many = []json.RawMessage{raw}
 	}
-	var numbers []uint64
+	var all []uint64
 	for _, m := range many {
-		for _, s := range strings.Split(strings.Trim(string(m), `"`), ",") {
+		for s := range strings.SplitSeq(strings.Trim(string(m), `"`), ",") {
 			n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 63)
 			if err != nil {
-				return nil, rq.refused(bad("error converting input for field \"versions\": expected a list of version numbers"))
+				return nil, bad("error converting input for field \"versions\": expected a list of version numbers")
 			}
-			numbers = append(numbers, n)
+			all = append(all, n)
 		}
 	}
-	if len(numbers) == 0 {
-		return nil, rq.refused(bad("no version number provided"))
+	if len(all) == 0 {
+		return nil, bad("No version number provided")
 	}
-	slices.Sort(numbers)
-	return slices.Compact(numbers), nil
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 func listNames(rq *request, ref secret.Ref) (answer, error) {
@@ -490,7 +513,7 @@ func readSubkeys(rq *request, ref secret.Ref) (answer, error) {
 	}
 	r, err := rq.front.desk.Subkeys(rq.ctx, rq.caller, ref)
 	if err != nil {
-		return goneAnswer(r, err)
+		return goneAnswer("subkeys", r, err)
 	}
 	var m any
 	if json.Unmarshal(appendData(nil, r), &m) != nil {

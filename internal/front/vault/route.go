@@ -43,7 +43,10 @@ func (f *Front) route(rq *request) (handler, error) {
 		return nil, rq.unknownPath()
 	}
 	if rest == "" && rq.op&(list|scan) == 0 && !sp.Versioned {
-		return nil, errUnsupportedPath
+		return nil, rq.denied(errUnsupportedPath)
+	}
+	if err := rq.refuseFolder(sp); err != nil {
+		return nil, err
 	}
 	rq.rest = rest
 	if sp.Versioned {
@@ -92,9 +95,9 @@ func match(table []route, rq *request, path string) (handler, error) {
 		}
 	}
 	if found {
-		return nil, rq.refused(errOperation)
+		return nil, rq.denied(errOperation)
 	}
-	return nil, rq.refused(errUnsupportedPath)
+	return nil, rq.denied(errUnsupportedPath)
 }
 
 // match compares segment by segment. {x...} takes the rest of the path, or what is left of it before the literal tail
