@@ -32,6 +32,7 @@ func (d *Desk) work(ctx context.Context, o *opened) {
 	_ = d.runRevoke(ctx, o)
 	_ = d.expireWraps(ctx, o)
 	_ = d.runRotation(ctx, o)
+	_ = d.runSweep(ctx, o)
 }
 
 // wakeJobs lets Run look for work now.
