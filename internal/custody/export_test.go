@@ -25,3 +25,10 @@ func TapShares(d *Desk, see func([][]byte)) {
 		see(seen)
 	}
 }
+
+// RunJobs does each of the house's jobs once.
+func (d *Desk) RunJobs(ctx context.Context) {
+	if o := d.open.Load(); o != nil {
+		d.work(ctx, o)
+	}
+}
