@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,10 @@ func TestMain(m *testing.M) {
 // The scripts read like manual pages, one for each command. Besides testscript's own they have
 //
 //	dev [FLAGS]     starts "keephold dev --json" and points KEEPHOLD_ADDR and KEEPHOLD_TOKEN at it
+//	server FILE     starts "keephold server --config FILE" and points KEEPHOLD_ADDR and
+//	                KEEPHOLD_CACERT at it
 //	code N COMMAND  runs a command that has to end with exit code N, its output in the files out and err
+//	cut FILE        takes what operator init printed apart: shareN, shares, and the root token in ROOT
 //	sub NAME FILE   sets a variable to the first line of a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -32,7 +36,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "code": exitCode, "sub": substitute},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "code": exitCode, "sub": substitute, "cut": cutKeys},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -47,20 +51,13 @@ func startDev(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := command(ts, append([]string{"dev", "--json", "--listen", "127.0.0.1:0"}, args...))
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
-	log, err := os.Create(ts.MkAbs(".dev.stderr"))
-	ts.Check(err)
-	cmd.Stderr = log
-	ts.Check(cmd.Start())
-	ts.Defer(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		stop := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
-		_ = cmd.Wait() // an interrupt is how it ends
-		stop.Stop()
-		_ = log.Close()
-	})
+	var log strings.Builder
+	cmd.Stderr = &log
+	background(ts, cmd)
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
-		ts.Fatalf("keephold dev: %v\n%s", err, ts.ReadFile(".dev.stderr"))
+		_ = cmd.Wait() // the reading said that it is over
+		ts.Fatalf("keephold dev: %v\n%s", err, log.String())
 	}
 	var ready struct {
 		Addr     string `json:"addr"`
@@ -74,6 +71,44 @@ func startDev(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HOST_PORT", strings.TrimPrefix(ready.Addr, "http://"))
 	ts.Setenv("ROLE_ID", ready.RoleID)
 	ts.Setenv("SECRET_ID", ready.SecretID)
+}
+
+// startServer runs a server with a CA of its own until the script ends. Where it listens and where its CA is, it says
+// on stderr.
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: server FILE")
+	}
+	cmd := command(ts, []string{"server", "--config", args[0]})
+	said, err := cmd.StderrPipe()
+	ts.Check(err)
+	background(ts, cmd)
+	lines := bufio.NewScanner(said)
+	var log strings.Builder
+	for lines.Scan() {
+		if addr, ok := strings.CutPrefix(lines.Text(), "keephold serves "); ok {
+			ts.Setenv("KEEPHOLD_ADDR", addr)
+			continue
+		}
+		if _, file, ok := strings.Cut(lines.Text(), "KEEPHOLD_CACERT="); ok {
+			ts.Setenv("KEEPHOLD_CACERT", file)
+			go func() { _, _ = io.Copy(io.Discard, said) }() // until it ends
+			return
+		}
+		log.WriteString(lines.Text() + "\n")
+	}
+	ts.Fatalf("keephold server: %s", log.String())
+}
+
+// background runs a command until the script ends.
+func background(ts *testscript.TestScript, cmd *exec.Cmd) {
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		stop := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait() // an interrupt is how it ends
+		stop.Stop()
+	})
 }
 
 // exitCode runs a command and wants its exit code: code N keephold …
@@ -108,10 +143,29 @@ func substitute(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], line)
 }
 
+// cutKeys makes files of the shares, as their holders would have them.
+func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: cut FILE")
+	}
+	var all []string
+	for _, line := range strings.Split(ts.ReadFile(args[0]), "\n") {
+		what, text, _ := strings.Cut(line, ": ")
+		if strings.HasPrefix(what, "share ") {
+			all = append(all, text)
+			ts.Check(os.WriteFile(ts.MkAbs("share"+what[len("share "):]), []byte(text+"\n"), 0o600))
+		}
+		if what == "root token" {
+			ts.Setenv("ROOT", text)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("shares"), []byte(strings.Join(all, "\n")+"\n"), 0o600))
+}
+
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(find(ts, "keephold"), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_ADDR", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

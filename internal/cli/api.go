@@ -22,6 +22,7 @@ type api struct {
 	addr      string
 	namespace string
 	token     secret.Value
+	wrap      string // ask for answers to be wrapped for this long
 	http      *http.Client
 }
 
@@ -32,6 +33,7 @@ const maxAnswer = 64 << 20
 type apiError struct {
 	Status int
 	Errors []string
+	Hint   string
 	Body   json.RawMessage
 }
 
@@ -95,21 +97,33 @@ func (a *api) raw(ctx context.Context, method, path string, in any) ([]byte, int
 		return nil, 0, err
 	}
 	defer func() { _ = resp.Body.Close() }() // everything of use was read
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, resp.StatusCode, failf(exitUnreachable, "the answer of %s broke off: %w", a.addr, err)
+	return a.take(resp)
+}
+
+// newAPIError reads the errors of both dialects: {"errors": […]} and {"error": {"message": …}}.
+func newAPIError(status int, body []byte) *apiError {
+	e := &apiError{Status: status, Body: body}
+	var texts struct {
+		Errors []string `json:"errors"`
+		Error  struct {
+			Message string `json:"message"`
+			Hint    string `json:"hint"`
+		} `json:"error"`
 	}
-	if resp.StatusCode >= 400 {
-		e := &apiError{Status: resp.StatusCode, Body: body}
-		var texts struct {
-			Errors []string `json:"errors"`
+	if json.Unmarshal(body, &texts) == nil {
+		e.Errors, e.Hint = texts.Errors, texts.Error.Hint
+		if texts.Error.Message != "" {
+			e.Errors = []string{texts.Error.Message}
 		}
-		if json.Unmarshal(body, &texts) == nil {
-			e.Errors = texts.Errors
-		}
-		return body, resp.StatusCode, e
 	}
-	return body, resp.StatusCode, nil
+	return e
+}
+
+func decode(raw json.RawMessage, out any) error {
+	if err := json.Unmarshal(raw, out); err != nil {
+		return failf(exitInternal, "the answer is not understood: %w", err)
+	}
+	return nil
 }
 
 // send makes the request. The caller closes the body.
@@ -135,6 +149,9 @@ func (a *api) send(ctx context.Context, method, path string, in any) (*http.Resp
 	}
 	if a.namespace != "" {
 		req.Header.Set("X-Vault-Namespace", a.namespace)
+	}
+	if a.wrap != "" {
+		req.Header.Set("X-Vault-Wrap-TTL", a.wrap)
 	}
 	req.Header.Set("X-Vault-Request", "true")
 	if method == http.MethodPatch {
@@ -194,8 +211,13 @@ func explain(err error, doing string) error {
 		if strings.Contains(e.Error(), "check-and-set parameter did not match") {
 			f.code = exitConflict
 		}
+	case http.StatusMethodNotAllowed:
+		f.code = exitBadData
 	default:
 		f.code = exitInternal
+	}
+	if e.Hint != "" {
+		f.hint = e.Hint
 	}
 	return f
 }

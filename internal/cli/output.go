@@ -29,6 +29,14 @@ func (o *output) open(path string) error {
 	return nil
 }
 
+// settle puts the file in its place already: what it holds is shown once, whatever fails after this.
+func (env Env) settle() error {
+	if out, ok := env.Stdout.(*output); ok {
+		return out.finish(true)
+	}
+	return nil
+}
+
 // finish puts the file in its place, or removes what there is of it.
 func (o *output) finish(keep bool) error {
 	if o.file == nil {
@@ -38,12 +46,14 @@ func (o *output) finish(keep bool) error {
 		_ = errors.Join(o.file.Close(), os.Remove(o.file.Name())) // the command's own error is the one to report
 		return nil
 	}
+	name := o.file.Name()
 	err := errors.Join(o.file.Sync(), o.file.Close())
+	o.file = nil
 	if err == nil {
-		err = os.Rename(o.file.Name(), o.path)
+		err = os.Rename(name, o.path)
 	}
 	if err != nil {
-		_ = os.Remove(o.file.Name()) // it may hold values
+		_ = os.Remove(name) // it may hold values
 		return failf(exitCannotWrite, "cannot write %s: %w", o.path, err)
 	}
 	return nil

@@ -164,8 +164,9 @@ func (d *Desk) gatherUnseal(ctx context.Context, config *seal.Config, share []by
 	if r.unseal == nil || r.set != config.Nonce {
 		r.unseal, err = shamir.NewGather(shamir.Gathering{
 			Shares: config.Shares, Threshold: config.Threshold, Knows: knows(config.Checks, config.KnowsShare), Now: d.now,
+			// The shares come with several requests; the first one's context is over when the last one asks.
 			Try: func(key []byte) error {
-				got, err := shamir.Unwrap(ctx, config, key)
+				got, err := shamir.Unwrap(context.WithoutCancel(ctx), config, key)
 				clear(got)
 				return err
 			},

@@ -190,7 +190,7 @@ func (d *Desk) holders(ctx context.Context, o *opened, config *seal.Config, life
 		return shamir.NewGather(shamir.Gathering{
 			Shares: config.Shares, Threshold: config.Threshold, Knows: knows(config.Checks, config.KnowsShare), Now: d.now, Lifetime: life,
 			Try: func(key []byte) error {
-				root, err := shamir.Unwrap(ctx, config, key)
+				root, err := shamir.Unwrap(context.WithoutCancel(ctx), config, key) // the request that began is over
 				defer clear(root)
 				if err == nil && subtle.ConstantTimeCompare(root, o.root.Bytes()) != 1 {
 					return seal.ErrWrongKey
