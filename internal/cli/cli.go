@@ -182,6 +182,8 @@ var commands = []struct {
 	{"people", userCommand},
 	{"guard", scanCommand},
 	{"guard", redactCommand},
+	{"guard", hookCommand},
+	{"guard", gitleaksCommand},
 	{"server", devCommand},
 	{"server", operatorCommand},
 	{"server", serverCommand},

@@ -11,6 +11,7 @@ import (
 type Options struct {
 	Threshold   int  // 0 means the usual one
 	DecodeDepth int  // how many layers of base64, hex, percent and unicode escapes are undone
+	All         bool // keep matches of different rules that overlap, as the peers do
 	Identifiers bool // report names of accounts, buckets and the like as well
 }
 
@@ -33,6 +34,8 @@ type compiled struct {
 	class  uint8 // which of two overlapping matches wins: the higher one
 	prog   *program
 	least  int // the fewest bytes of a match
+	before int // of a user's expression: how far a match may reach before its keyword
+	behind int
 	re     *regexp.Regexp
 	common bool
 }
@@ -120,6 +123,9 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 	switch {
 	case r.Regexp != "":
 		if c.re, err = regexp.Compile(r.Regexp); err != nil {
+			return err
+		}
+		if c.before, c.behind, err = reach(r.Regexp, r.Keywords); err != nil {
 			return err
 		}
 		if r.Group > c.re.NumSubexp() {

@@ -41,7 +41,7 @@ func (e *Engine) find(b []byte, depth int) []Match {
 		h.decode()
 	}
 	h.doubt()
-	return settle(h.got)
+	return settle(h.got, e.opts.All)
 }
 
 // doubt drops what was found only by its name but begins like a token of a known format and is too short for it.
@@ -80,7 +80,7 @@ func (h *hunt) hit(state uint16, end int) {
 				if h.windows == nil {
 					h.windows = map[int][][2]int{}
 				}
-				h.windows[t.rule] = append(h.windows[t.rule], [2]int{max(0, start-512), min(len(h.b), end+4096)})
+				h.windows[t.rule] = append(h.windows[t.rule], [2]int{max(0, start-e.rules[t.rule].before), min(len(h.b), end+e.rules[t.rule].behind)})
 			case onEscape:
 				h.escapes = append(h.escapes, start)
 			}
@@ -251,6 +251,10 @@ func (h *hunt) regexp(i, from, to int) {
 	r := &h.e.rules[i]
 	for _, loc := range r.re.FindAllSubmatchIndex(h.b[from:to], -1) {
 		s, e := loc[0], loc[1]
+		if from+e == to && to < len(h.b) && to-from < 4*endless { // cut by the window: look again with more
+			h.regexp(i, from+s, min(len(h.b), to+endless))
+			return
+		}
 		switch {
 		case r.Group > 0:
 			s, e = loc[2*r.Group], loc[2*r.Group+1]
@@ -276,7 +280,7 @@ func (h *hunt) regexp(i, from, to int) {
 }
 
 // settle orders the matches and keeps, of those whose secrets overlap, the most telling one.
-func settle(got []found) []Match {
+func settle(got []found, all bool) []Match {
 	if len(got) == 0 {
 		return nil
 	}
@@ -285,7 +289,7 @@ func settle(got []found) []Match {
 	})
 	kept := got[:0]
 	for _, m := range got {
-		if n := len(kept); n > 0 && m.SecretStart < kept[n-1].SecretEnd {
+		if n := len(kept); n > 0 && m.SecretStart < kept[n-1].SecretEnd && (!all || m.Rule == kept[n-1].Rule) {
 			if better(m, kept[n-1]) {
 				kept[n-1] = m
 			}

@@ -35,6 +35,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			failed = err
 		}
 	}
+	if o.Keep != nil {
+		report.Findings = o.Keep(report.Findings)
+	}
 	report.Findings = unique(report.Findings)
 	if o.Drop != nil {
 		n := len(report.Findings)

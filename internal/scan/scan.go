@@ -129,6 +129,7 @@ type Options struct {
 	Sources    []Source
 	Finder     leak.Finder
 	Confidence leak.Confidence           // the least to report; zero reports all
+	Keep       func([]Finding) []Finding // leaves out what a configuration excludes, uncounted; may be nil
 	Drop       func(*Finding) bool       // says that a finding is known and allowed; may be nil
 	AllowMarks bool                      // ignore comments such as keephold:allow
 	Describe   func(rule string) string  // the rule's description; may be nil

@@ -245,6 +245,9 @@ func (g *Range) reach(ctx context.Context, revs []string, seen map[id]bool, cove
 	var queue []id
 	for _, rev := range revs {
 		x, err := g.Repo.resolve(rev)
+		if id, ok := g.Repo.parseID(rev); err != nil && ok && f == nil {
+			x, err = id, nil // what is left out need not be here: a remote's id after a force-push
+		}
 		if err != nil {
 			return err
 		}

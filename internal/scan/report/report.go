@@ -273,3 +273,46 @@ func gitleaks(w io.Writer, r scan.Report, o Options) error {
 	}
 	return encoder(w, " ").Encode(out)
 }
+
+// Redacted hides a percentage of each secret as gitleaks does: all of it becomes REDACTED, less leaves the beginning.
+func Redacted(in []scan.Finding, percent int) []scan.Finding {
+	out := make([]scan.Finding, len(in))
+	for i, f := range in {
+		mask := "REDACTED"
+		if percent < 100 {
+			n := int(math.RoundToEven(float64(len(f.Secret)) * float64(100-percent) / 100))
+			mask = f.Secret[:min(max(n, 0), len(f.Secret))] + "..."
+		}
+		f.Match = strings.ReplaceAll(f.Match, f.Secret, mask)
+		f.LineText = strings.ReplaceAll(f.LineText, f.Secret, mask)
+		f.Secret = mask
+		out[i] = f
+	}
+	return out
+}
+
+// Blocks prints findings as gitleaks --verbose does.
+func Blocks(in []scan.Finding) string {
+	var b strings.Builder
+	for _, f := range in {
+		p := peer(f, Options{Show: true})
+		row := func(name, value string) {
+			if value != "" {
+				fmt.Fprintf(&b, "%-12s %s\n", name+":", value)
+			}
+		}
+		row("Finding", strings.TrimSpace(f.Match))
+		row("Secret", f.Secret)
+		row("RuleID", p.RuleID)
+		row("Entropy", fmt.Sprintf("%f", p.Entropy))
+		row("File", p.File)
+		row("Line", fmt.Sprint(p.StartLine))
+		row("Commit", p.Commit)
+		row("Author", p.Author)
+		row("Email", p.Email)
+		row("Date", p.Date)
+		row("Fingerprint", p.Fingerprint)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}

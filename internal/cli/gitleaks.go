@@ -1,0 +1,304 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/internal/scan"
+	"github.com/keephold/keephold/internal/scan/files"
+	"github.com/keephold/keephold/internal/scan/git"
+	"github.com/keephold/keephold/internal/scan/gitleaks"
+	"github.com/keephold/keephold/internal/scan/report"
+	"github.com/keephold/keephold/internal/scan/triage"
+)
+
+// peerOptions are the flags of gitleaks that mean something here; the others are taken and do nothing.
+type peerOptions struct {
+	config, baseline, format, output string
+	ignore                           string
+	exitCode                         int
+	redact                           int
+	verbose                          bool
+	marks                            bool
+	enable                           []string
+	source, logOpts                  string
+	staged, noGit, pipe, links       bool
+	maxMegabytes, archives           int
+}
+
+// gitleaksCommand is gitleaks' command line on our engine: "keephold gitleaks detect --source . --verbose".
+func gitleaksCommand(env Env, _ *options) *cobra.Command {
+	p := new(peerOptions)
+	c := &cobra.Command{
+		Use:   "gitleaks",
+		Short: "scan with the command line, configuration, ignores, baselines and reports of gitleaks",
+		Long:  "The command line of gitleaks on keephold's engine. Without a configuration keephold's own rules run. Exit codes are gitleaks': 1 (or --exit-code) for leaks, 1 for errors and partial scans.",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failf(126, "%w", err) })
+	f := c.PersistentFlags()
+	f.StringVarP(&p.config, "config", "c", "", "configuration file")
+	f.StringVarP(&p.baseline, "baseline-path", "b", "", "report whose findings are known")
+	f.StringVarP(&p.format, "report-format", "f", "", "json, csv, junit, sarif")
+	f.StringVarP(&p.output, "report-path", "r", "", "report file, - for stdout")
+	f.StringVarP(&p.ignore, "gitleaks-ignore-path", "i", ".", "a .gitleaksignore file or the folder that holds it")
+	f.IntVar(&p.exitCode, "exit-code", 1, "exit code when leaks are found")
+	f.IntVar(&p.redact, "redact", 0, "percentage of each secret to hide")
+	f.Lookup("redact").NoOptDefVal = "100"
+	f.BoolVarP(&p.verbose, "verbose", "v", false, "print the findings")
+	f.BoolVar(&p.marks, "ignore-gitleaks-allow", false, "report also what a gitleaks:allow comment allows")
+	f.StringArrayVar(&p.enable, "enable-rule", nil, "report only this rule")
+	f.IntVar(&p.maxMegabytes, "max-target-megabytes", 0, "larger files are not scanned")
+	f.IntVar(&p.archives, "max-archive-depth", 0, "how many layers of archives to open")
+	f.StringP("log-level", "l", "info", "taken, without effect")
+	f.Bool("no-color", false, "taken, without effect")
+	f.Bool("no-banner", false, "taken, without effect")
+	f.Int("max-decode-depth", 5, "taken, without effect")
+	f.Int("timeout", 0, "taken, without effect")
+	c.AddCommand(p.git(env), p.dir(env), p.stdin(env), p.detect(env), p.protect(env))
+	return c
+}
+
+func (p *peerOptions) git(env Env) *cobra.Command {
+	c := &cobra.Command{Use: "git [repo]", Short: "scan git repositories", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return p.history(env, cmd, first(args, "."))
+	}}
+	c.Flags().StringVar(&p.logOpts, "log-opts", "", "a range of commits")
+	c.Flags().BoolVar(&p.staged, "staged", false, "scan what is staged")
+	c.Flags().BoolVar(&p.staged, "pre-commit", false, "scan what is staged")
+	c.Flags().String("platform", "", "taken, without effect")
+	return c
+}
+
+func (p *peerOptions) dir(env Env) *cobra.Command {
+	c := &cobra.Command{Use: "dir [path]", Aliases: []string{"file", "directory"}, Short: "scan directories or files", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return p.files(env, cmd, first(args, "."))
+	}}
+	c.Flags().BoolVar(&p.links, "follow-symlinks", false, "follow symbolic links")
+	return c
+}
+
+func (p *peerOptions) stdin(env Env) *cobra.Command {
+	return &cobra.Command{Use: "stdin", Short: "scan stdin", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return p.run(env, cmd, ".", &files.Stream{Reader: env.Stdin})
+	}}
+}
+
+func (p *peerOptions) detect(env Env) *cobra.Command {
+	c := &cobra.Command{Use: "detect", Short: "scan a repository, or files with --no-git", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case p.pipe:
+			return p.run(env, cmd, ".", &files.Stream{Reader: env.Stdin})
+		case p.noGit:
+			return p.files(env, cmd, p.source)
+		}
+		return p.history(env, cmd, p.source)
+	}}
+	f := c.Flags()
+	f.StringVarP(&p.source, "source", "s", ".", "what to scan")
+	f.BoolVar(&p.noGit, "no-git", false, "scan files, not history")
+	f.BoolVar(&p.pipe, "pipe", false, "scan stdin")
+	f.BoolVar(&p.links, "follow-symlinks", false, "follow symbolic links")
+	f.StringVar(&p.logOpts, "log-opts", "", "a range of commits")
+	f.String("platform", "", "taken, without effect")
+	return c
+}
+
+func (p *peerOptions) protect(env Env) *cobra.Command {
+	c := &cobra.Command{Use: "protect", Short: "scan what is staged", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p.staged = true
+		return p.history(env, cmd, p.source)
+	}}
+	c.Flags().StringVarP(&p.source, "source", "s", ".", "the repository")
+	c.Flags().Bool("staged", false, "scan what is staged")
+	c.Flags().StringVar(&p.logOpts, "log-opts", "", "taken, without effect")
+	return c
+}
+
+func (p *peerOptions) files(env Env, cmd *cobra.Command, path string) error {
+	return p.run(env, cmd, path, &files.Source{Roots: []string{path}, Links: p.links, MaxSize: int64(p.maxMegabytes) << 20, Archives: p.archives})
+}
+
+func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
+	repo, err := git.Open(path)
+	if err != nil {
+		return failf(1, "%w", err)
+	}
+	defer func() { _ = repo.Close() }() // only unmaps
+	var src scan.Source = &git.History{Repo: repo}
+	switch {
+	case p.staged:
+		src = &git.Staged{Repo: repo}
+	case p.logOpts != "":
+		var revs []string
+		for _, word := range strings.Fields(p.logOpts) {
+			switch {
+			case word == "--all" || word == "--full-history":
+			case strings.HasPrefix(word, "-"):
+				return failf(1, "--log-opts: %s is not supported", word).withHint("ranges such as main..HEAD are")
+			default:
+				revs = append(revs, word)
+			}
+		}
+		if len(revs) > 0 {
+			src = git.ParseRange(repo, revs)
+		}
+	}
+	return p.run(env, cmd, path, src)
+}
+
+// configuration follows gitleaks' order: --config, GITLEAKS_CONFIG, GITLEAKS_CONFIG_TOML, the target's .gitleaks.toml.
+func (p *peerOptions) configuration(env Env, at string) (*gitleaks.Set, error) {
+	if p.config != "" {
+		return gitleaks.Load(p.config)
+	}
+	if name := env.Getenv("GITLEAKS_CONFIG"); name != "" {
+		return gitleaks.Load(name)
+	}
+	if text := env.Getenv("GITLEAKS_CONFIG_TOML"); text != "" {
+		return gitleaks.Parse(text)
+	}
+	for _, name := range []string{".gitleaks.toml", ".betterleaks.toml"} {
+		set, err := gitleaks.Load(filepath.Join(at, name))
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
+			return set, err
+		}
+	}
+	return gitleaks.Default()
+}
+
+func (p *peerOptions) accepted(at string) (*triage.Set, error) {
+	set := new(triage.Set)
+	for _, name := range []string{p.ignore, filepath.Join(p.ignore, ".gitleaksignore"), filepath.Join(at, ".gitleaksignore"), filepath.Join(at, ".betterleaksignore")} {
+		if info, err := os.Stat(name); err != nil || info.IsDir() {
+			continue
+		}
+		if err := set.ReadPeerIgnore(name); err != nil {
+			return nil, err
+		}
+	}
+	if err := set.ReadIgnore(filepath.Join(at, ".keepholdignore"), time.Now()); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
+		return nil, err
+	}
+	if p.baseline != "" {
+		if err := set.ReadBaseline(p.baseline); err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Source) error {
+	set, err := p.configuration(env, at)
+	if err != nil {
+		return failf(1, "unable to load gitleaks config: %w", err)
+	}
+	accepted, err := p.accepted(at)
+	if err != nil {
+		return failf(1, "%w", err)
+	}
+	names := ruleNames(set)
+	result, err := scan.Run(cmd.Context(), scan.Options{
+		Sources: []scan.Source{src}, Finder: set.Finder, Keep: set.Keep, Drop: accepted.Drop, AllowMarks: p.marks, Describe: func(id string) string { return names[id] },
+	})
+	if err != nil && cmd.Context().Err() == nil {
+		return failf(1, "%w", err)
+	}
+	p.only(&result)
+	if err := p.write(env, result); err != nil {
+		return err
+	}
+	return p.verdict(env, result, append(set.Warning, accepted.Warnings...))
+}
+
+// only keeps the rules that --enable-rule names.
+func (p *peerOptions) only(r *scan.Report) {
+	if len(p.enable) == 0 {
+		return
+	}
+	kept := r.Findings[:0]
+	for _, f := range r.Findings {
+		for _, id := range p.enable {
+			if f.Rule == id {
+				kept = append(kept, f)
+			}
+		}
+	}
+	r.Findings = kept
+}
+
+func (p *peerOptions) write(env Env, r scan.Report) error {
+	if p.output == "" {
+		return nil
+	}
+	format := p.format
+	if format == "" {
+		format = strings.TrimPrefix(filepath.Ext(p.output), ".")
+	}
+	if format == "json" || format == "" && p.output == "-" {
+		format = "gitleaks"
+	}
+	w, ok := report.For(format)
+	if !ok {
+		return failf(1, "unknown report format %q", format)
+	}
+	opts := report.Options{Show: true, Version: env.Version}
+	if p.redact > 0 {
+		r.Findings = report.Redacted(r.Findings, p.redact)
+	}
+	if p.output == "-" {
+		return env.wrote(w(env.Stdout, r, opts))
+	}
+	f, err := os.OpenFile(p.output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return failf(1, "cannot write the report: %w", err)
+	}
+	err = w(f, r, opts)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return failf(1, "cannot write the report: %w", err)
+	}
+	return nil
+}
+
+func (p *peerOptions) verdict(env Env, r scan.Report, warnings []string) error {
+	if p.verbose {
+		// gitleaks prints secrets unless --redact is given; this house never does without being asked for the value.
+		shown := r.Findings
+		if p.redact > 0 {
+			shown = report.Redacted(shown, p.redact)
+		}
+		if err := env.print(report.Blocks(shown)); err != nil {
+			return err
+		}
+	}
+	for _, w := range warnings {
+		env.talk("WRN %s", w)
+	}
+	if r.Coverage.Commits > 0 {
+		env.talk("INF %d commits scanned.", r.Coverage.Commits)
+	}
+	env.talk("INF scanned ~%d bytes (%.2f MB) in %v", r.Coverage.Bytes, float64(r.Coverage.Bytes)/1e6, r.Took.Round(time.Millisecond))
+	for _, k := range r.Coverage.Skipped {
+		env.talk("ERR not scanned: %d × %s %s", k.Count, k.Why, k.Example)
+	}
+	if len(r.Findings) > 0 {
+		env.talk("WRN leaks found: %d", len(r.Findings))
+		return silent(p.exitCode)
+	}
+	if !r.Coverage.Complete() {
+		env.talk("ERR partial scan")
+		return silent(1)
+	}
+	env.talk("INF no leaks found")
+	return nil
+}
