@@ -165,7 +165,7 @@ func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(find(ts, "keephold"), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

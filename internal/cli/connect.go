@@ -19,7 +19,8 @@ type options struct {
 	addr, caFile, namespace, output string
 	json, quiet                     bool
 
-	closers []func() error // what this command line opened; Run closes it
+	closers   []func() error // what this command line opened; Run closes it
+	localKeep *api           // the local keep, once it is open
 }
 
 // setting reads KEEPHOLD_NAME, then KEEPHOLD_NAME_FILE, then VAULT_NAME. A file is for what should not stand in an

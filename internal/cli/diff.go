@@ -11,13 +11,16 @@ import (
 func diffCommand(env Env, o *options) *cobra.Command {
 	var from, to string
 	c := &cobra.Command{
-		Use:   "diff SPACE/PATH [SPACE/PATH]",
+		Use:   "diff SPACE/PATH [SPACE/PATH] | ENV|FILE [ENV|FILE]",
 		Short: "compare two secrets, or two versions of one, without showing values",
 		Long: `Compare two secrets, or two versions of one, field by field. Values are compared and never shown. The exit code is 0
 when all fields are the same and 1 when they are not.`,
 		Example: "  keephold diff staging/app prod/app\n  keephold diff secret/app --from 3 --to 4\n  keephold diff secret/app --from 3",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if p, err := findProject(); err == nil && from == "" && to == "" && p.Env(args[len(args)-1]) != nil || err == nil && len(args) == 1 && from == "" && to == "" {
+				return env.settingsDiff(cmd.Context(), o, p, args)
+			}
 			if len(args) == 1 && from == "" && to == "" {
 				return usagef("compare with what?").withHint("give a second secret, or versions with --from and --to")
 			}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +54,7 @@ func lines(vs []dotenv.Variable, line func(dotenv.Variable) string) (string, err
 }
 
 func exportCommand(env Env, o *options) *cobra.Command {
-	var envName, format, out string
+	var envName, format string
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "print the values of an environment in another program's form",
@@ -89,18 +88,11 @@ func exportCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return failf(exitBadData, "%w", err)
 			}
-			if out == "" || out == "-" {
-				return env.print(text)
-			}
-			if err := writeFile(out, []byte(text), os.FileMode(0o600)); err != nil {
-				return failf(exitCannotWrite, "%w", err)
-			}
-			return nil
+			return env.print(text)
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
 	f.StringVar(&format, "format", "dotenv", strings.Join(sortedKeys(formats), ", "))
-	f.StringVarP(&out, "output", "o", "", "write to this file (mode 0600) instead of stdout")
 	return c
 }

@@ -19,16 +19,24 @@ type reading struct {
 }
 
 func getCommand(env Env, o *options) *cobra.Command {
-	var field, version string
+	var field, version, envName string
 	var noNewline, reveal bool
 	c := &cobra.Command{
-		Use:   "get SPACE/PATH",
-		Short: "print a secret, or one field of it",
-		Example: `  keephold get secret/app/db
+		Use:   "get SPACE/PATH | NAME",
+		Short: "print a secret, one field of it, or a setting of the project",
+		Example: `  keephold get DATABASE_URL --env dev
+  keephold get secret/app/db
   keephold get secret/app/db --field password
   keephold get secret/app/db --version 3`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := projectSetting(args[0], envName)
+			if err != nil {
+				return err
+			}
+			if s != nil {
+				return env.printSetting(cmd.Context(), o, s, noNewline, reveal)
+			}
 			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -46,6 +54,7 @@ func getCommand(env Env, o *options) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&field, "field", "", "print only this member of the map")
+	f.StringVarP(&envName, "env", "e", "", "environment of a setting (default: the project's)")
 	f.StringVar(&version, "version", "", "a version's number")
 	f.BoolVarP(&noNewline, "no-newline", "n", false, "end the output of --field without a newline")
 	f.BoolVar(&reveal, "reveal", false, "with --json: print the values too")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -9,12 +10,23 @@ import (
 )
 
 func listCommand(env Env, o *options) *cobra.Command {
-	return &cobra.Command{
+	var envName string
+	c := &cobra.Command{
 		Use:     "list [SPACE[/FOLDER]]",
-		Short:   "list the names in a folder, or the Spaces",
-		Example: "  keephold list\n  keephold list secret/app",
+		Short:   "list the names in a folder; alone, the settings of the project, or outside one the Spaces",
+		Example: "  keephold list\n  keephold list --env prod\n  keephold list secret/app",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				p, err := findProject()
+				if err == nil {
+					return env.printSettings(cmd.Context(), o, p, envName)
+				}
+				var f *fault
+				if envName != "" || errors.As(err, &f) && f.code != exitNotFound {
+					return err
+				}
+			}
 			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -33,6 +45,8 @@ func listCommand(env Env, o *options) *cobra.Command {
 			return env.printNames(o, t, names)
 		},
 	}
+	c.Flags().StringVarP(&envName, "env", "e", "", "environment of the project")
+	return c
 }
 
 func treeCommand(env Env, o *options) *cobra.Command {

@@ -39,6 +39,9 @@ func (env Env) hasLocal() bool {
 
 // local opens the user's own keep, making it when there is none. It is closed by closeAll, before anything else runs.
 func (env Env) local(ctx context.Context, o *options) (*api, error) {
+	if o.localKeep != nil {
+		return o.localKeep, nil
+	}
 	dir, err := env.dataDir()
 	if err != nil {
 		return nil, err
@@ -48,7 +51,8 @@ func (env Env) local(ctx context.Context, o *options) (*api, error) {
 		return nil, serverFault(err)
 	}
 	o.closers = append(o.closers, func() error { return keep.Close(context.WithoutCancel(ctx)) })
-	return &api{addr: localAddr, namespace: o.namespace, http: &http.Client{Transport: keep}}, nil
+	o.localKeep = &api{addr: localAddr, namespace: o.namespace, http: &http.Client{Transport: keep}}
+	return o.localKeep, nil
 }
 
 // closeAll lets go of what commands opened.
@@ -59,6 +63,6 @@ func (o *options) closeAll() error {
 			first = failf(exitIO, "closing the local keep: %w", err)
 		}
 	}
-	o.closers = nil
+	o.closers, o.localKeep = nil, nil
 	return first
 }

@@ -27,6 +27,7 @@ func redactCommand(env Env, o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "redact [FILE...]",
 		Short: "mask secrets in a stream or in files",
+		Args:  cobra.ArbitraryArgs,
 		Long: "Mask secrets: the values that --env and --env-file name, in every form they may be written in; whatever is assigned to names such as password; and tokens of known formats.\n" +
 			"Without files, stdin is copied to stdout.",
 		Example: "  app 2>&1 | keephold redact --env-file .env\n  keephold redact --in-place build.log",

@@ -70,6 +70,7 @@ func scanDirCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Use:     "dir [PATH...]",
 		Aliases: []string{"file", "directory"},
 		Short:   "scan files and directories",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{"."}

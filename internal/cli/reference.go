@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// setting is a key of one of a project's environments.
+type setting struct {
+	project *project
+	env     environment
+	name    string
+}
+
+// projectSetting reads a reference by the one grammar of the tool: a bare NAME is a key of the project's environment;
+// ENV/NAME is one of that environment when its first segment names one; anything else with a '/' is SPACE/PATH, and a
+// leading '/' forces that. nil says that the reference is SPACE/PATH.
+func projectSetting(ref, envName string) (*setting, error) {
+	first, _, slash := strings.Cut(ref, "/")
+	if strings.HasPrefix(ref, "/") || strings.Contains(ref, "://") {
+		return nil, nil
+	}
+	p, err := findProject()
+	var f *fault
+	switch {
+	case err != nil && slash && errors.As(err, &f) && f.code == exitNotFound:
+		return nil, nil
+	case err != nil && errors.As(err, &f) && f.code == exitNotFound:
+		return nil, usagef("%q names a setting, and there is no %s here or above", ref, projectFile).withHint("keephold init, or name a secret as SPACE/PATH")
+	case err != nil:
+		return nil, err
+	case slash && p.Env(first) == nil:
+		return nil, nil
+	}
+	name, e, err := p.key(ref, envName)
+	if err != nil {
+		return nil, err
+	}
+	return &setting{p, e, name}, nil
+}
+
+// printSetting is get for a key of a project.
+func (env Env) printSetting(ctx context.Context, o *options, s *setting, noNewline, reveal bool) error {
+	a, err := env.open(ctx, o, s.project)
+	if err != nil {
+		return err
+	}
+	values, err := a.resolve(ctx, s.project, s.env)
+	if err != nil {
+		return err
+	}
+	v, ok := values[s.name]
+	if !ok {
+		return failf(exitNotFound, "%s is not set in %s", s.name, s.env.name).withHint("keephold set %s%s", s.name, envFlag(s.project, s.env))
+	}
+	if o.json {
+		out := map[string]any{"name": s.name, "env": s.env.name, "from": v.from, "version": v.version}
+		if reveal {
+			out["value"] = v.text
+		}
+		return env.printJSON(out)
+	}
+	if noNewline {
+		return env.print(v.text)
+	}
+	return env.print(v.text + "\n")
+}
+
+// printSettings is list for a project: names and where each comes from.
+func (env Env) printSettings(ctx context.Context, o *options, p *project, envName string) error {
+	e, err := p.environment(envName)
+	if err != nil {
+		return err
+	}
+	a, err := env.open(ctx, o, p)
+	if err != nil {
+		return err
+	}
+	values, err := a.resolve(ctx, p, e)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return env.printJSON(map[string]any{"project": p.Name, "env": e.name, "names": sortedKeys(values)})
+	}
+	var b strings.Builder
+	for _, name := range sortedKeys(values) {
+		b.WriteString(name + "\n")
+	}
+	return env.print(b.String())
+}
