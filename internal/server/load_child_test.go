@@ -64,6 +64,8 @@ type greeting struct {
 // usage is what a child has used so far.
 type usage struct {
 	CPU       float64 // seconds
+	System    float64 // seconds of that in the kernel
+	Switches  int64   // of a thread that had nothing to do
 	Anonymous int64   // bytes of memory, without the mapped store
 	Mallocs   uint64
 	Heap      uint64
@@ -157,7 +159,7 @@ func used() (usage, error) {
 	seconds := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	u := usage{CPU: seconds(r.Utime) + seconds(r.Stime), Mallocs: m.Mallocs, Heap: m.HeapAlloc}
+	u := usage{CPU: seconds(r.Utime) + seconds(r.Stime), System: seconds(r.Stime), Switches: r.Nvcsw, Mallocs: m.Mallocs, Heap: m.HeapAlloc}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return u, nil // not Linux: memory is not measured there

@@ -20,11 +20,20 @@ type round struct {
 	answers int
 	seconds float64
 	cpu     float64 // of the server, seconds
+	system  float64 // of cpu, in the kernel
+	yields  int64   // switches of the server's threads
 	slowest time.Duration
 }
 
 func (r round) perSecond() float64 { return float64(r.answers) / r.seconds }
 func (r round) cpuEach() float64   { return r.cpu / float64(r.answers) * 1e6 } // µs
+
+func (r *round) add(o round) {
+	r.answers += o.answers
+	r.cpu += o.cpu
+	r.system += o.system
+	r.yields += o.yields
+}
 
 // line is one kept-alive connection. It reads answers as leanly as can be, because it shares the processors with what
 // it measures.
@@ -97,7 +106,7 @@ func (w *crowd) ask(b *testing.B, d time.Duration, q question) round {
 	if err := failure.Load(); err != nil {
 		b.Fatal(*err)
 	}
-	return round{answers: int(total.Load()), seconds: took.Seconds(), cpu: after.CPU - before.CPU, slowest: time.Duration(slowest.Load())}
+	return round{answers: int(total.Load()), seconds: took.Seconds(), cpu: after.CPU - before.CPU, system: after.System - before.System, yields: after.Switches - before.Switches, slowest: time.Duration(slowest.Load())}
 }
 
 var headEnd, lengthName = []byte("\r\n\r\n"), []byte("Content-Length: ")

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -105,7 +106,16 @@ func loadRead(b *testing.B) {
 	floor := spawn(b, "floor", order{Body: body})
 	floor.Token = keep.Token
 	fmt.Printf("read: body of %d bytes\n", len(body))
-	for _, c := range []int{1, 16, 64} {
+	var next atomic.Uint64
+	all := readOf(keep, hot)
+	for w := gather(b, keep, 8); next.Load() < 4*hot; { // what is hot has been read before
+		w.ask(b, roundTime(), func(buf []byte, _ uint64) []byte { return all(buf, next.Add(1)) })
+	}
+	callers := []int{1, 16, 64}
+	if c := number("LOAD_C", 0); c > 0 {
+		callers = []int{c}
+	}
+	for _, c := range callers {
 		compare(b, keep, floor, c, fmt.Sprintf("read c=%d", c), readOf(keep, hot))
 	}
 }
@@ -125,16 +135,19 @@ func compare(b *testing.B, keep, floor *child, c int, label string, q question) 
 		}()
 	}
 	before := keep.usage(b)
-	sum := 0
+	var sum, sumFloor round
 	got := new(comparison)
 	for range rounds() {
 		f := theirs.ask(b, roundTime(), q)
 		k := ours.ask(b, roundTime(), q)
-		sum += k.answers
+		sum.add(k)
+		sumFloor.add(f)
 		got.add(k, f)
 	}
 	got.report(b, label)
-	fmt.Printf("%-34s %8.1f\n", "  allocations each", float64(keep.usage(b).Mallocs-before.Mallocs)/float64(sum))
+	fmt.Printf("    allocations %.1f; in the kernel %.0f %% of the time, floor %.0f %%; switches of threads %.2f, floor %.2f\n",
+		float64(keep.usage(b).Mallocs-before.Mallocs)/float64(sum.answers), 100*sum.system/sum.cpu, 100*sumFloor.system/sumFloor.cpu,
+		float64(sum.yields)/float64(sum.answers), float64(sumFloor.yields)/float64(sumFloor.answers))
 	return got
 }
 
