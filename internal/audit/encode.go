@@ -224,6 +224,13 @@ func appendText(dst []byte, s string, limit int) []byte {
 		}
 	}
 	dst = append(dst, '"')
+	if plain(s) {
+		dst = append(dst, s...)
+		if cut {
+			dst = append(dst, "…"...)
+		}
+		return append(dst, '"')
+	}
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -248,6 +255,27 @@ func appendText(dst []byte, s string, limit int) []byte {
 		dst = append(dst, "…"...)
 	}
 	return append(dst, '"')
+}
+
+// plain says that no byte of s needs a look: all of them are ASCII and stand for themselves. It takes eight at a time, as
+// nearly every string of every record is like that.
+func plain(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash, del := w^ones*'"', w^ones*'\\', w^ones*0x7f
+		// The high bit of a byte is set when the byte is over 0x7f, or wraps below zero: under 0x20, or equal.
+		if (w|(w-ones*0x20)|(quote-ones)|(slash-ones)|(del-ones))&highs != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if c := s[i]; c-0x20 >= 0x5f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendEscaped(dst []byte, r rune) []byte {

@@ -22,21 +22,26 @@ type entry struct {
 	number  uint64 // the version whose ciphertext is held; 0: none
 	sealed  []byte
 
-	key  string // under which it is cached; set before it is
-	uses atomic.Int32
+	key  string               // under which it is cached; set before it is
+	uses atomic.Uint32        // how often it was found in the cache
 	kept atomic.Pointer[kept] // changed only with the shard's lock held
 }
 
 // kept is a cipher ready for an entry's ciphertext, and the keyring that it came from: under another one the data key
 // has to be opened anew, because its term may be retired.
 type kept struct {
-	value *barrier.Kept
+	value barrier.Kept
 	ring  *barrier.Keyring
 }
 
-// keepAfter is how often a value is opened the long way before its cipher is kept: what is read once in a while must not
-// push out what is read all the time.
-const keepAfter = 2
+const (
+	// keepAfter is how often an entry is found before its cipher is kept: what is read once in a while must not push out
+	// what is read all the time.
+	keepAfter = 3
+
+	// moveEvery is how often an entry that is found counts as used once: moving it to the front writes to five others.
+	moveEvery = 8
+)
 
 func (e *entry) size() int64 {
 	n := int64(len(e.key)+len(e.sealed)+len(e.head.DataKey)+192*len(e.head.Versions)) + 400
@@ -80,9 +85,12 @@ func (c *cache) get(key string) (*entry, uint64) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.lru.Get(key)
+	e, ok := s.lru.Peek(key)
 	if !ok {
 		return nil, s.generation
+	}
+	if e.uses.Add(1)%moveEvery == 1 {
+		s.lru.Get(key)
 	}
 	return e, s.generation
 }

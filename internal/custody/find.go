@@ -150,10 +150,10 @@ func (d *Desk) reveal(o *opened, ns secret.NamespaceID, e *entry) (secret.Value,
 		return secret.NewValue(plain), nil
 	}
 	v, err := d.unseal(o, ns, e.head, e.number, e.sealed)
-	if err == nil && e.uses.Add(1) > keepAfter {
+	if err == nil && e.uses.Load() >= keepAfter {
 		if key, err := ring.OpenDataKey(d.place(dataKeyPlace, ns, string(e.head.UID), 0), e.head.DataKey); err == nil {
 			if value, err := key.Keep(e.sealed); err == nil {
-				d.cache.keep(e, &kept{value, ring})
+				d.cache.keep(e, &kept{*value, ring})
 			}
 		}
 	}

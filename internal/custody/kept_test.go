@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/keephold/keephold/internal/barrier"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -18,11 +17,11 @@ func TestCacheCountsWhatItHolds(t *testing.T) {
 		c.fill(key, e, generation)
 		switch i % 3 {
 		case 0:
-			c.keep(e, &kept{value: new(barrier.Kept)})
-			c.keep(e, &kept{value: new(barrier.Kept)})
+			c.keep(e, new(kept))
+			c.keep(e, new(kept))
 		case 1:
 			c.drop(key)
-			c.keep(e, &kept{value: new(barrier.Kept)})
+			c.keep(e, new(kept))
 			if e.kept.Load() != nil {
 				t.Fatal("a cipher was kept beside an entry that is not cached")
 			}

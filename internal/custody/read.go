@@ -94,7 +94,7 @@ func (t *turn) read(ctx context.Context, sp *secret.Space, ref secret.Ref) (Read
 	}
 	t.event.What.UID, t.event.What.Version = string(e.head.UID), v.Number
 	r := Reading{Version: *v, Head: e.head}
-	if err := readable(ref, e.head, v, t.d.now()); err != nil {
+	if err := readable(ref, e.head, v, t.event.Time); err != nil {
 		return r, err
 	}
 	if e.number == v.Number {

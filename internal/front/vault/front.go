@@ -165,13 +165,14 @@ func (f *Front) decode(rq *request, r *http.Request) (err error) {
 	if err := f.locate(rq, path); err != nil {
 		return err
 	}
+	from := wire.Peer(r)
 	if t := f.desk.Table(); t != nil {
-		if rq.quota, err = f.quotas.admit(t, rq.ns, rq.path, wire.Peer(r)); err != nil {
+		if rq.quota, err = f.quotas.admit(t, rq.ns, rq.path, from); err != nil {
 			return err
 		}
 	}
 	rq.token = auth.NewProof([]byte(wire.Token(r.Header)))
-	if rq.wrap, err = wrapTTL(r.Header.Get("X-Vault-Wrap-Ttl")); err != nil {
+	if rq.wrap, err = wrapTTL(first(r.Header["X-Vault-Wrap-Ttl"])); err != nil {
 		return err
 	}
 	if (rq.op&(write|patch) != 0 || rq.op == remove && r.ContentLength > 0) && !carriesSnapshot(rq.path) {
@@ -186,7 +187,7 @@ func (f *Front) decode(rq *request, r *http.Request) (err error) {
 	}
 	rq.caller = f.desk.Authenticate(rq.ctx, auth.Credential{
 		Token: rq.token,
-		From:  auth.From{Addr: wire.Peer(r), UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
+		From:  auth.From{Addr: from, UserAgent: r.UserAgent(), RequestID: rq.id, Dialect: secret.Vault, Namespace: rq.ns},
 		Terms: auth.Terms{Params: rq.fields.raw, WrapTTL: rq.wrap},
 	})
 	if t := r.Header.Get("Content-Type"); rq.op == patch && !strings.HasPrefix(t, mergePatchType) {
@@ -195,12 +196,20 @@ func (f *Front) decode(rq *request, r *http.Request) (err error) {
 	return nil
 }
 
+// first is Header.Get for a name that is canonical already.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
 // locate finds the namespace, by header and by path, and refuses every path that is not canonical before anything is
 // decided about it.
 func (f *Front) locate(rq *request, path string) error {
 	table := f.desk.Table()
 	if table != nil {
-		header := strings.Trim(rq.http.Header.Get("X-Vault-Namespace"), "/")
+		header := strings.Trim(first(rq.http.Header["X-Vault-Namespace"]), "/")
 		if in, ok := table.NamespaceByPath(header); ok {
 			rq.ns, path = table.ResolveBelow(in, path)
 		} else {
