@@ -19,6 +19,7 @@ type answer struct {
 	data     json.RawMessage
 	auth     json.RawMessage
 	wrapInfo json.RawMessage
+	accessor string // of the token in auth: who wraps the answer is told it
 	warnings []string
 	lease    string
 	ttl      time.Duration // of the lease
@@ -224,12 +225,14 @@ func (rq *request) wrapAnswer(a answer) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	info, err := json.Marshal(wrapInfo(w))
+	block := wrapInfo(w)
+	block.WrappedAccessor = a.accessor
+	info, err := json.Marshal(block)
 	return answer{wrapInfo: info}, err
 }
 
 // issued is the vendor's "auth" block of a token that was just made.
 func issued(i auth.Issued) (answer, error) {
 	b, err := json.Marshal(authBlock(i))
-	return answer{auth: b, warnings: i.Warnings}, err
+	return answer{auth: b, accessor: i.Accessor, warnings: i.Warnings}, err
 }

@@ -77,7 +77,9 @@ func newKeep(t *testing.T) *keep {
 
 // call is one request. A header is "Name: value"; without a token it goes out as nobody.
 func (k *keep) call(method, path, body, token string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "/v1/"+path, strings.NewReader(body))
+	ctx, over := context.WithCancel(context.Background())
+	defer over() // as at a real server: what goes on after the answer has no use for the request's context
+	r := httptest.NewRequestWithContext(ctx, method, "/v1/"+path, strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:4711"
 	if token != "" {
 		r.Header.Set("X-Vault-Token", token)

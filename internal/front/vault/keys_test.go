@@ -60,7 +60,9 @@ func (k *keyhole) open(auto custody.AutoSeal) {
 // ask sends one request and returns the status and the decoded body.
 func (k *keyhole) ask(method, path, body string) (int, map[string]any) {
 	k.t.Helper()
-	r := httptest.NewRequest(method, "/v1/"+path, strings.NewReader(body))
+	ctx, over := context.WithCancel(context.Background())
+	defer over() // as at a real server: what goes on after the answer has no use for the request's context
+	r := httptest.NewRequestWithContext(ctx, method, "/v1/"+path, strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:1234"
 	if k.token != "" {
 		r.Header.Set("X-Vault-Token", k.token)
