@@ -23,9 +23,12 @@ def test_versions(kv):
     assert kv.read_secret("v/a", raise_on_deleted_version=True)["data"]["metadata"]["version"] == 2
 
 
-def test_patch(kv):
+def test_patch(root, kv):
     kv.create_or_update_secret("v/patch", {"x": 1, "y": 2})
-    kv.patch("v/patch", {"y": None, "z": 3})
+    kv.patch("v/patch", {"z": 3})  # hvac reads, changes and writes
+    assert value(kv, "v/patch")["data"] == {"x": 1, "y": 2, "z": 3}
+    merged = root.adapter.request("patch", "/v1/secret/data/v/patch", json={"data": {"y": None}}, headers={"Content-Type": "application/merge-patch+json"})
+    assert merged["data"]["version"] == 3
     assert value(kv, "v/patch")["data"] == {"x": 1, "z": 3}
     with pytest.raises(hvac.exceptions.InvalidPath):
         kv.patch("v/nothing", {"a": 1})

@@ -94,6 +94,7 @@ def test_namespaces(keep, root):
     with pytest.raises(hvac.exceptions.InvalidRequest):
         root.auth.token.lookup_accessor(accessor)
     assert inside.auth.token.lookup_accessor(accessor)["data"]["namespace_path"] == "team/"
+    inside.sys.disable_secrets_engine("secret")
     root.sys.delete_namespace("team")
 
 
