@@ -85,7 +85,7 @@ func (k *Keep) openDesk(installation string) error {
 	k.Desk, err = custody.Open(custody.Config{
 		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
 		AutoSeal: cfg.AutoSeal,
-		Meters: k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
+		Meters:   k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
 		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew},
 	})
 	return err

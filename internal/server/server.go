@@ -87,8 +87,8 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	m := cfg.Keep.metrics
 	front, err := vault.New(vault.Config{
 		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
-		Restore:   restore,
-		Storage:   cfg.Keep.storage(), Node: hostname(),
+		Restore: restore,
+		Storage: cfg.Keep.storage(), Node: hostname(),
 		Passwords: cfg.passwords,
 	})
 	if err != nil {
