@@ -155,6 +155,7 @@ var commands = []struct {
 	{"project", trustCommand},
 	{"project", importCommand},
 	{"project", exportCommand},
+	{"project", runCommand},
 	{"project", setCommand},
 	{"project", unsetCommand},
 	{"project", checkCommand},

@@ -11,7 +11,7 @@ import (
 
 func envCommand(env Env, o *options) *cobra.Command {
 	c := &cobra.Command{Use: "env", Short: "the environments of the project", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(envListCommand(env, o), envNewCommand(env, o), envCopyCommand(env, o), envProtectCommand(env, o))
+	c.AddCommand(envListCommand(env, o), envNewCommand(env, o), envCopyCommand(env, o), envProtectCommand(env, o), envParseCommand(env, o), envLintCommand(env, o))
 	return c
 }
 
