@@ -24,8 +24,8 @@ func projectSetting(ref, envName string) (*setting, error) {
 	p, err := findProject()
 	var f *fault
 	switch {
-	case err != nil && slash && errors.As(err, &f) && f.code == exitNotFound:
-		return nil, nil
+	case err != nil && slash:
+		return nil, nil // a path of a keep does not need a project, not even a sound one
 	case err != nil && errors.As(err, &f) && f.code == exitNotFound:
 		return nil, usagef("%q names a setting, and there is no %s here or above", ref, projectFile).withHint("keephold init, or name a secret as SPACE/PATH")
 	case err != nil:
