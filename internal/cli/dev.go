@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keephold/keephold/internal/hygiene"
 	"github.com/keephold/keephold/internal/server"
 )
 
@@ -36,6 +37,7 @@ that takes a secret on the command line (--token), for throw-away servers in tes
 				cfg.Token = strings.TrimSpace(string(b))
 			}
 			cfg.Version = env.Version
+			hygiene.Harden() // swap is no news to a developer
 			d, err := server.OpenDev(cmd.Context(), cfg)
 			if err != nil {
 				return serverFault(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keephold/keephold/internal/hygiene"
 	"github.com/keephold/keephold/internal/server"
 )
 
@@ -20,6 +21,9 @@ func serverCommand(env Env, _ *options) *cobra.Command {
 			cfg, err := readServerConfig(file, env)
 			if err != nil {
 				return err
+			}
+			for _, w := range hygiene.Harden() {
+				env.talk("keephold: warning: %s", w)
 			}
 			s, err := server.Open(cmd.Context(), cfg, env.Version, env.Stderr)
 			if err != nil {

@@ -197,6 +197,9 @@ func (f *File) check() error {
 	if f.Storage.Kind == "bbolt" && f.Storage.Path == "" {
 		return errors.New("[storage] path is missing")
 	}
+	if err := f.Snapshot.check(); err != nil {
+		return err
+	}
 	for i, l := range f.Listener {
 		if err := l.check(f.AllowPlaintextAnywhere); err != nil {
 			return fmt.Errorf("[[listener]] %d: %w", i+1, err)

@@ -33,6 +33,7 @@ type Config struct {
 	SignInRate  float64       // sign-ins a second and address; 0 is 20
 
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
+	Snapshot  SnapshotFile     // when snapshots are taken by themselves
 }
 
 // Server serves one keep.
@@ -136,6 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return s.runDesk(inner) })
+	g.Go(func() error { return s.runSnapshots(inner) })
 	g.Go(func() error {
 		<-inner.Done()
 		notify("STOPPING=1")
