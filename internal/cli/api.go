@@ -153,6 +153,7 @@ func (a *api) send(ctx context.Context, method, path string, in any) (*http.Resp
 	if a.wrap != "" {
 		req.Header.Set("X-Vault-Wrap-TTL", a.wrap)
 	}
+	req.Header.Set("User-Agent", "keephold")
 	req.Header.Set("X-Vault-Request", "true")
 	if method == http.MethodPatch {
 		req.Header.Set("Content-Type", "application/merge-patch+json")
