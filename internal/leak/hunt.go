@@ -176,13 +176,12 @@ func (h *hunt) vendor(r *compiled, start, end int) {
 	if r.prog != nil {
 		e, from, to, ok := r.prog.match(b, a.valueStart, &h.left)
 		if !ok || alnum(at(b, e)) {
-			if !a.strong {
-				return
-			}
-		} else {
-			fits = true
-			a.valueStart, a.valueEnd = from, to
+			// The vendor's keys look different: neither this rule nor one that goes by the name alone may report it.
+			h.misses = append(h.misses, miss{a.valueStart, a.valueEnd - a.valueStart})
+			return
 		}
+		fits = true
+		a.valueStart, a.valueEnd = from, to
 	}
 	t := vendor(b, &a, r.common, fits)
 	h.add(r, start, a.valueEnd, a.valueStart, a.valueEnd, t)

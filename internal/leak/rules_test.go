@@ -134,7 +134,15 @@ func TestVendorRules(t *testing.T) {
 		for _, name := range rule.Keywords {
 			for _, form := range []string{`%s_api_key = "%s"`, `"%sSecret": "%s"`, "%s_token: %s\n"} {
 				name := strings.TrimRight(name, "_")
-				if got := ruleFound(e, fmt.Sprintf(form, name, "7f"+letters(r, hexes, 30))); got == "" {
+				value := "7f" + letters(r, hexes, 30)
+				if rule.Assigned != "" {
+					prog, err := compilePattern(rule.Assigned, rule.Fold)
+					if err != nil {
+						t.Fatal(err)
+					}
+					value = prog.generate(r)
+				}
+				if got := ruleFound(e, fmt.Sprintf(form, name, value)); got == "" {
 					t.Errorf(form+": not found", name, "(32 hex digits)")
 				}
 			}

@@ -17,7 +17,7 @@ aiven-token m aivenv1_[A-Za-z0-9_-]{40,400}
 airtable-pat - pat[A-Za-z0-9]{14}\.[a-f0-9]{64}
 alchemy-token - alcht_[A-Za-z0-9]{30}
 alibaba-access-key-id - LTAI[A-Za-z0-9]{12,24}
-anthropic-api-key - sk-ant-(api|admin)\d{2}-[A-Za-z0-9_-]{80,120}
+anthropic-api-key - sk-ant-(api|admin)\d{2}-[A-Za-z0-9_-]{70,120}AA
 anthropic-oauth - sk-ant-o[ar]t\d{2}-[A-Za-z0-9_-]{60,120}
 apify-token - apify_api_[A-Za-z0-9]{34,40}
 artifactory-api-key - AKCp[A-Za-z0-9]{69}

@@ -6,7 +6,7 @@ package leak
 const vendorTable = `
 1password / adafruitio / adobe / ai21 / airbrake / airtable / aiven / alchemy / aleph_alpha / algolia / alibaba|aliyun / amplitude / anthropic
 anypoint / anyscale / apifonica / apify / apilayer / apimetrics / apitemplate / apollo / appdynamics / appfollow / appointedd / appoptics / appsynergy
-appwrite / artifactory / asana / ~assembly / assemblyai / atera / atlassian / audd / auth0 / authress / autoklose / ~autopilot / avaza / aviationstack
+appwrite / artifactory / asana / ~assembly / assemblyai [A-Za-z0-9]{32} / atera / atlassian / audd / auth0 / authress / autoklose / ~autopilot / avaza / aviationstack
 axonaut / ayrshare / azure_search|azuresearch|azure_openai / backblaze|b2_ / baidu / bamboohr / bannerbear / baremetrics / baseten / beamer / beebole
 besnappy / besttime / betterstack / bigcommerce / binance / bing_search / bitbar / ~bitbucket / bitcoinaverage / bitly / bitrise / bittrex
 blazemeter / blitapp / blocknative / ~blogger / blynk / bombbomb / boostnote / borgbase / ~box / braintree / brandfetch / ~brave_search / browshot
@@ -28,9 +28,9 @@ fileio|file.io / finage / financialmodelingprep / findl / finicity / finnhub / ~
 flightapi / flightlabs / ~float / flutterwave / flyio|fly_api / formbucket / formcraft / formio / foursquare / ~frame.io|frameio / freemius
 freshbooks / freshdesk / freshworks / ~front / fulcrum / fullstory / fxmarket|fx_market / ~gcp_|google_|google_api / geckoboard / geoapify / geocode
 geocodify / getemail / getgeoapi / getgist / getresponse / giphy / gitea / github|gh_token / gitlab / gitter / glassnode / gocardless / goodday
-~gradle / grafana / graphhopper / graylog / greptile / groovehq|groove / groq / gtmetrix / ~guardian / gumroad / gusto / gyazo / hackerone
+~gradle / grafana / graphhopper / graylog / greptile [A-Za-z0-9+/]{48} / groovehq|groove / groq / gtmetrix / ~guardian / gumroad / gusto / gyazo / hackerone
 happyscribe / ~harness / hashnode / hasura / hellosign / helpcrunch / helpscout|help_scout / hereapi|here_api
-heroku [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12} / heygen / hiveage / holidayapi / ~holistic / honeybadger / honeycomb / html2pdf
+heroku (HRKU-[A-Za-z0-9_-]{36,64}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}) / heygen / hiveage / holidayapi / ~holistic / honeybadger / honeycomb / html2pdf
 hubspot / huggingface|hugging_face / ~humanity / hume / ~hunter / hybiscus / ibm_cloud|ibmcloud / iconfinder / iexapis / iexcloud|iex_cloud / imagekit
 imagga / imgur / ~impala / influxdb|influx / infracost / infura / insightly / instabot / ~instagram / instana / intercom / interseller / intra42
 intrinio / ~ionic / ip2location / ipapi / ipgeolocation / ipifi|geoipify / ipinfo / ipinfodb / ipquality / ipstack / iterable / jenkins / jfrog / jina
@@ -38,7 +38,7 @@ intrinio / ~ionic / ip2location / ipapi / ipgeolocation / ipifi|geoipify / ipinf
 ~kong / kontent / kraken / kucoin / kylas / lacework / lambda_labs / langsmith|langchain / languagelayer / lark|feishu / lastfm|last.fm
 launchdarkly|launch_darkly / ~launchpad / leadfeeder / lemlist / lemonsqueezy / lendflow / lepton / lessannoyingcrm|less_annoying / lexigram / ~linear
 linenotify|line_notify / linkedin / linkpreview / livestorm / loadmill / ~lob / logdna|mezmo / loggly / loginradius / logrocket / logz / lokalise
-looker / loyverse / lunchmoney / madkudu / ~magnetic / mailboxlayer / mailchimp / mailerlite / mailgun [0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8} / mailjet
+looker / loyverse / lunchmoney / madkudu / ~magnetic / mailboxlayer / mailchimp / mailerlite / mailgun (key-|pubkey-)?[0-9a-f]{32}(-[0-9a-f]{8}-[0-9a-f]{8})? / mailjet
 mailmodo / mailosaur / mailsac / mambu / mandrill / mapbox / mapquest / marketstack / ~marvel / mattermost / mavenlink / maxmind / mediastack
 ~medium / meistertask / meraki / mesibo / messagebird|message_bird|message-bird / metrilo / milvus / mindmeister / ~miro / mistral / mixmax / mixpanel
 mockaroo / ~modal|modal_token / moderation / mollie / ~monday / mongodb_atlas / monkeylearn / moonclerk / moonshot|kimi / moosend / moralis / ~mux
@@ -65,7 +65,7 @@ strava / ~streak / stripe / stripo / sumologic|sumo / sumup / supabase / superno
 tableau / tailscale / tallyfy / tatum / tavily / taxjar / teamwork / technicalanalysis / tefter / telegram / teletype / telnyx / tencent|tencentcloud
 ~terraform|tfe_token|hashicorp|tf_api / textmagic / theoddsapi|odds_api / thingsboard / thinkific / ticketmaster / tickettailor / tiingo / tiktok
 timecamp / timescale / timezoneapi / tines / tly / tmetric / todoist / togetherai|together_ai / toggl / tomtom / tradier / transferwise
-travelpayouts / ~travis / travisci / trello / truenas / trustpilot / tumblr / turnstile / twelvedata / twilio SK[a-f0-9]{32} / twitch / twitter
+travelpayouts / ~travis / travisci / trello / truenas / trustpilot / tumblr / turnstile / twelvedata / twilio (SK)?[a-f0-9]{32} / twitch / twitter
 tyntec / typeform / typesense / ubidots / uclassify / unplugg|unplu / unsplash / upcdatabase / uplead / upstash / uptimerobot / upwave / urlscan
 userflow / userstack / vagrant / vatlayer / vbout / vercel / verimail / veriphone / versioneye / viewneo / vimeo / virustotal / visualcrossing
 voiceflow / voicegain / voodoosms / voyage / vpnapi / vultr / vyte / walkscore / wandb|weights_and_biases / weatherbit / weatherstack / weaviate

@@ -134,6 +134,9 @@ func generic(b []byte, a *assignment) tally {
 	if pathLike(v, s) {
 		t.add(-30, "path or address")
 	}
+	if s.brokenHex(v) {
+		t.add(-20, "hex digits that were cut")
+	}
 	return t
 }
 
@@ -302,6 +305,9 @@ func vendor(b []byte, a *assignment, common, fits bool) tally {
 	}
 	if f := holds(v, fillerList); f != "" && s.step < 8 {
 		t.add(-15, "holds "+f)
+	}
+	if s.brokenHex(v) {
+		t.add(-20, "hex digits that were cut")
 	}
 	if dottedName(v) {
 		t.add(-40, "a host or file name")

@@ -219,7 +219,19 @@ func holds(v []byte, list func() *wordList) string {
 	return ""
 }
 
+// brokenHex reports a value of hex digits that no machine writes: an odd number of them, or what looks like a UUID and
+// is none (RFC 9562, section 4). Such values are cut or made up.
+func (s shape) brokenHex(v []byte) bool {
+	if s.hexOnly == 0 || s.n < 16 || s.digit == s.n {
+		return false
+	}
+	if s.dashes == 0 {
+		return s.n%2 == 1
+	}
+	return s.dashes == 4 && s.n < 48 && !(s.n == 36 && v[8] == '-' && v[13] == '-' && v[18] == '-' && v[23] == '-')
+}
+
 // weak reports a value that cannot be a secret whatever its name: one byte over and over, a template, nothing.
 func (s shape) weak() bool {
-	return s.n == 0 || s.distinct < 4 && s.n >= 8 || s.run*2 > s.n && s.n >= 8 || s.run >= 10 && s.n < 200
+	return s.n == 0 || s.distinct < 4 && s.n >= 8 || s.run*2 > s.n && s.n >= 8 || s.run >= 10 && s.run*4 > s.n
 }
