@@ -5,19 +5,23 @@ import (
 	"fmt"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/store"
 )
 
 // Move gives a secret another path, in the same Space or another of the same namespace, with its whole history: its
-// uid does not change, so nothing is sealed anew. It is one commit. It needs leave to remove at the old path and to
-// write at the new one.
+// uid does not change, so nothing is sealed anew. It is one commit. It needs leave to read and to remove at the old
+// path, and to make at the new one: what moves can be read at its new place.
 func (d *Desk) Move(ctx context.Context, c auth.Caller, from, to secret.Ref) error {
 	if from.Namespace != to.Namespace {
 		return fmt.Errorf("%w: a secret cannot move to another namespace; copy it", secret.ErrInvalid)
 	}
 	t, old, err := d.enter(ctx, c, from, verbMoveFrom)
 	if err != nil {
+		return err
+	}
+	if err := t.also(ctx, verbRead.on(old, from.Path), old); err != nil {
 		return err
 	}
 	if err := t.done(nil); err != nil {
@@ -27,7 +31,21 @@ func (d *Desk) Move(ctx context.Context, c auth.Caller, from, to secret.Ref) err
 	if err != nil {
 		return err
 	}
+	if err := t.also(ctx, verbCreate.on(sp, to.Path), sp); err != nil {
+		return err
+	}
 	return t.done(t.move(ctx, old, from, sp, to))
+}
+
+// also asks policy for one more thing in the same turn. The refusal is recorded like one at admission.
+func (t *turn) also(ctx context.Context, n record.Need, sp *secret.Space) error {
+	decision := t.caller.Powers().Decide(t.request(n, what{space: sp}))
+	if decision.Allowed {
+		return nil
+	}
+	t.decided(decision)
+	t.event.What.Capability = n.Capability.String()
+	return t.refuse(ctx, fmt.Errorf("%w: %s on %s", secret.ErrDenied, n.Capability, n.Resource), decision.Reason.String())
 }
 
 func (t *turn) move(ctx context.Context, old *secret.Space, from secret.Ref, sp *secret.Space, to secret.Ref) error {

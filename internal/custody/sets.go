@@ -87,11 +87,27 @@ func (s *setCache) parse(doc *registry.Document) (*policy.Policy, error) {
 	if p, ok := s.parsed[doc]; ok {
 		return p, nil
 	}
-	p, err := hcl.Parse(doc.Name, doc.Name, []byte(doc.Text))
+	p, err := compileDocument(doc)
 	if err == nil {
 		s.parsed[doc] = p
 	}
 	return p, err
+}
+
+// compileDocument reads a stored policy: its text, or the grants it was made from.
+func compileDocument(doc *registry.Document) (*policy.Policy, error) {
+	grants, err := doc.ReadGrants()
+	if err != nil {
+		return nil, err
+	}
+	if len(grants) == 0 {
+		return hcl.Parse(doc.Name, doc.Name, []byte(doc.Text))
+	}
+	name, err := policy.NormalizeName(doc.Name)
+	if err != nil {
+		return nil, err
+	}
+	return policy.GrantPolicy(name, grants...)
 }
 
 // defaultPolicy is what "default" means until somebody writes their own: a token may look after itself, see what it

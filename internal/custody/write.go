@@ -25,6 +25,7 @@ type Put struct {
 	Expires     time.Time
 	AWSID       string
 	AzureID     string
+	Custom      []secret.Pair // custom metadata of a secret that is made by this; one that is there keeps its own
 }
 
 // Write adds a version and makes it current. It needs update where there is something to read, else create.
@@ -146,7 +147,7 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 	now := t.d.now().UTC()
 	var head *secret.Head
 	if e == nil {
-		head = &secret.Head{UID: newUID(now), Name: p.Name, Created: now}
+		head = &secret.Head{UID: newUID(now), Name: p.Name, Created: now, Custom: p.Custom}
 	} else {
 		head = e.head.Clone()
 	}

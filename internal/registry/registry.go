@@ -64,6 +64,7 @@ type Document struct {
 	Namespace secret.NamespaceID
 	Name      string
 	Text      string
+	Grants    json.RawMessage `json:",omitempty"` // the JSON of policy's grants, where it was made by those
 	Updated   time.Time
 }
 

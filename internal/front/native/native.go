@@ -12,6 +12,7 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/wire"
 )
@@ -73,6 +74,16 @@ func routes() []route {
 	return []route{
 		{http.MethodGet, "value", []policy.Operation{"vault.kv2.read"}, readValue},
 		{http.MethodPut, "value", []policy.Operation{"vault.kv2.create", "vault.kv2.update"}, writeValue},
+		{http.MethodGet, "search", []policy.Operation{"native.search", "native.search.item"}, search},
+		{http.MethodGet, "tree", []policy.Operation{"native.tree", "native.tree.item"}, tree},
+		{http.MethodPut, "move", []policy.Operation{"native.move.from", "native.copy.from", "native.copy.to", "vault.kv2.metadata.update"}, move},
+		{http.MethodPut, "copy", []policy.Operation{"native.copy.from", "native.copy.to", "vault.kv2.list"}, copySecrets},
+		{http.MethodPut, "why", []policy.Operation{"native.explain-self"}, why},
+		{http.MethodPut, "explain", []policy.Operation{"native.explain"}, explain},
+		{http.MethodPut, "who-can", []policy.Operation{"native.who-can"}, whoCan},
+		{http.MethodGet, "grants", []policy.Operation{"native.grant.list", "native.grant.read"}, readGrants},
+		{http.MethodPut, "grants", []policy.Operation{"native.grant.update"}, writeGrant},
+		{http.MethodDelete, "grants", []policy.Operation{"native.grant.delete"}, dropGrants},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
 	}
 }
@@ -110,10 +121,11 @@ func (f *Front) serve(r *http.Request) (any, error) {
 	if err := rq.identify(); err != nil {
 		return nil, err
 	}
+	if rq.caller.Refusal() != nil { // nothing here is open to everybody; the Desk records who knocked
+		return nil, f.desk.Ask(r.Context(), rq.caller, record.Need{Action: "native", Resource: strings.TrimSuffix("keephold/"+name, "/"), Capability: policy.Read})
+	}
 	switch {
 	case do != nil:
-	case rq.caller.Refusal() != nil:
-		return nil, rq.caller.Refusal()
 	case known:
 		return nil, auth.Tell(secret.ErrUnsupported, "%s is not for %s", name, r.Method)
 	default:
@@ -158,8 +170,9 @@ func (rq *request) identify() error {
 }
 
 // ref is the secret that the path names: the longest existing Space wins.
-func (rq *request) ref() (secret.Ref, error) {
-	path := rq.path
+func (rq *request) ref() (secret.Ref, error) { return rq.refTo(rq.path) }
+
+func (rq *request) refTo(path string) (secret.Ref, error) {
 	if _, err := secret.ParsePath(path); err != nil {
 		return secret.Ref{}, err
 	}

@@ -1,0 +1,356 @@
+package native_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/keephold/keephold/internal/audit"
+	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/approle"
+	"github.com/keephold/keephold/internal/auth/entity"
+	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/front/native"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/registry"
+	"github.com/keephold/keephold/internal/seal"
+	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/store/mem"
+)
+
+// keep is a native front over a Desk in memory with the Spaces "secret" (kv v2), "shop/prod" and "old" (kv v1).
+type keep struct {
+	t     *testing.T
+	desk  *custody.Desk
+	front *native.Front
+	root  string
+	local auth.Caller
+}
+
+func newKeep(t *testing.T) *keep {
+	t.Helper()
+	ctx := context.Background()
+	log, err := audit.Open(audit.Config{Dir: t.TempDir() + "/audit", Origin: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk, err := custody.Open(custody.Config{Engine: mem.New(), Log: log, Installation: "test", Node: "n1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := desk.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	issued, err := desk.Initialize(ctx, auth.From{}, func(root []byte) (*seal.Config, error) {
+		w, err := seal.NewKeyWrap(make([]byte, 32), "test")
+		if err != nil {
+			return nil, err
+		}
+		wrapped, err := w.Wrap(ctx, root)
+		return &seal.Config{Kind: seal.KindKeyFile, Wrapped: wrapped}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &keep{t: t, desk: desk, root: string(issued.Token.Reveal())}
+	if k.local, err = desk.Local(); err != nil {
+		t.Fatal(err)
+	}
+	for name, versioned := range map[string]bool{"secret": true, "shop/prod": true, "old": false} {
+		do(k, registry.MakeSpace{Space: secret.Space{Name: name, Versioned: versioned}})
+	}
+	if k.front, err = native.New(native.Config{Desk: desk}); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func do[T any](k *keep, act custody.Act[T]) T {
+	k.t.Helper()
+	v, err := custody.Do(context.Background(), k.desk, k.local, act)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return v
+}
+
+func (k *keep) put(space, path, value string) {
+	k.t.Helper()
+	p, err := secret.ParsePath(path)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if _, err := k.desk.Write(context.Background(), k.local, secret.Ref{Space: space, Path: p}, custody.Put{Value: secret.NewValue([]byte(value)), Kind: secret.Text}); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// tokenWith makes a token that carries a policy of that text and the default one.
+func (k *keep) tokenWith(name, text string) string {
+	k.t.Helper()
+	n, err := policy.NormalizeName(name)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if text != "" {
+		do(k, registry.WritePolicy{Name: n, Text: text, Resource: "sys/policies/acl/" + name})
+	}
+	return string(do(k, auth.Create{OrphanPath: true, Policies: []string{name}}).Token.Reveal())
+}
+
+// call answers the status and the data.
+func (k *keep) call(token, method, path, body string) (int, map[string]any) {
+	k.t.Helper()
+	r := httptest.NewRequest(method, "/v1/keephold/"+path, strings.NewReader(body))
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	k.front.ServeHTTP(w, r)
+	var a struct {
+		Data   map[string]any
+		Errors []string
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
+		k.t.Fatalf("%s %s: %s: %v", method, path, w.Body, err)
+	}
+	if len(a.Errors) > 0 {
+		return w.Code, map[string]any{"error": a.Errors[0]}
+	}
+	return w.Code, a.Data
+}
+
+// want is call where only one status will do.
+func (k *keep) want(status int, token, method, path, body string) map[string]any {
+	k.t.Helper()
+	got, data := k.call(token, method, path, body)
+	if got != status {
+		k.t.Fatalf("%s %s %s: got %d %v, want %d", method, path, body, got, data, status)
+	}
+	return data
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
+	out := []string{}
+	for _, x := range list {
+		switch x := x.(type) {
+		case string:
+			out = append(out, x)
+		case map[string]any:
+			out = append(out, fmt.Sprint(x["space"], ":", x["path"]))
+		}
+	}
+	return out
+}
+
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func TestSearchShowsWhatTheCallerMaySee(t *testing.T) {
+	k := newKeep(t)
+	for _, p := range []string{"web/db", "web/DB_URL", "prod/db", "x"} {
+		k.put("secret", p, "v")
+	}
+	k.put("shop/prod", "db", "v")
+	k.put("old", "my/db", "v")
+	web := k.tokenWith("web", `path "secret/metadata/web/*" { capabilities = ["read"] } path "old/my/*" { capabilities = ["read"] } path "secret/metadata/web/DB_URL" { capabilities = ["deny"] }`)
+	same(t, "root", texts(k.want(200, k.root, "GET", "search?q=DB", "")["hits"]), []string{"old:my/db", "secret:prod/db", "secret:web/DB_URL", "secret:web/db", "shop/prod:db"})
+	same(t, "web", texts(k.want(200, web, "GET", "search?q=db", "")["hits"]), []string{"old:my/db", "secret:web/db"})
+	same(t, "space", texts(k.want(200, k.root, "GET", "search?q=db&space=shop", "")["hits"]), []string{"shop/prod:db"})
+
+	var all []string
+	next := ""
+	for pages := 0; ; pages++ {
+		data := k.want(200, k.root, "GET", "search?limit=2&next="+next, "")
+		all = append(all, texts(data["hits"])...)
+		if next, _ = data["next"].(string); next == "" {
+			break
+		}
+		if pages > 10 {
+			t.Fatal("the pages do not end")
+		}
+	}
+	same(t, "pages", all, []string{"old:my/db", "secret:prod/db", "secret:web/DB_URL", "secret:web/db", "secret:x", "shop/prod:db"})
+	k.want(400, k.root, "GET", "search?next=%21", "")
+	k.want(400, k.root, "GET", "search?limit=0", "")
+	k.want(403, "", "GET", "search?q=db", "")
+}
+
+func TestTreeListsWholePathsInPages(t *testing.T) {
+	k := newKeep(t)
+	for _, p := range []string{"a/1", "a/b/2", "a/b/c/3", "z"} {
+		k.put("secret", p, "v")
+	}
+	same(t, "all", texts(k.want(200, k.root, "GET", "tree/secret", "")["paths"]), []string{"a/1", "a/b/2", "a/b/c/3", "z"})
+	first := k.want(200, k.root, "GET", "tree/secret/a?limit=2", "")
+	same(t, "first page", texts(first["paths"]), []string{"a/1", "a/b/2"})
+	same(t, "second page", texts(k.want(200, k.root, "GET", "tree/secret/a?limit=2&next="+first["next"].(string), "")["paths"]), []string{"a/b/c/3"})
+	lister := k.tokenWith("lister", `path "secret/metadata/a/" { capabilities = ["list"] } path "secret/metadata/a/b/*" { capabilities = ["read"] }`)
+	same(t, "lister", texts(k.want(200, lister, "GET", "tree/secret/a", "")["paths"]), []string{"a/b/2", "a/b/c/3"})
+	k.want(403, lister, "GET", "tree/secret", "")
+	k.want(403, lister, "GET", "tree/nothing", "")
+}
+
+func TestMoveKeepsHistoryAndReachesNoFurther(t *testing.T) {
+	k := newKeep(t)
+	k.put("secret", "a", "1")
+	k.put("secret", "a", "2")
+	k.want(200, k.root, "PUT", "move", `{"from":"secret/a","to":"shop/prod/b"}`)
+	k.want(404, k.root, "GET", "value/secret/a", "")
+	for version, want := range map[string]string{"1": "1", "2": "2"} {
+		if got := k.want(200, k.root, "GET", "value/shop/prod/b?version="+version, "")["text"]; got != want {
+			t.Errorf("version %s: got %v, want %s", version, got, want)
+		}
+	}
+	k.put("secret", "prod/key", "s")
+	k.put("secret", "mine/x", "s")
+	// Who may not read a secret does not come to read it by moving it to where he may.
+	thief := k.tokenWith("thief", `path "secret/metadata/*" { capabilities = ["delete", "update", "read"] } path "secret/data/mine/*" { capabilities = ["create", "read", "update"] }`)
+	k.want(403, thief, "PUT", "move", `{"from":"secret/prod/key","to":"secret/mine/key"}`)
+	k.want(403, thief, "PUT", "move", `{"from":"secret/mine/x","to":"secret/prod/x"}`)
+	k.want(200, thief, "PUT", "move", `{"from":"secret/mine/x","to":"secret/mine/y"}`)
+	k.want(409, k.root, "PUT", "move", `{"from":"secret/mine/y","to":"secret/prod/key"}`)
+	k.want(404, k.root, "PUT", "move", `{"from":"secret/none","to":"secret/x"}`)
+	k.want(400, k.root, "PUT", "move", `{"from":"secret/a/../b","to":"secret/x"}`)
+	k.want(400, k.root, "PUT", "move", `{"from":"secret/a"}`)
+}
+
+func TestCopyGoesOnWhereItStopped(t *testing.T) {
+	k := newKeep(t)
+	const n = 250
+	for i := range n {
+		k.put("secret", fmt.Sprintf("src/%03d", i), fmt.Sprint(i))
+	}
+	k.put("shop/prod", "dst/007", "kept")
+	data := k.want(200, k.root, "PUT", "copy", `{"from":"secret/src","to":"shop/prod/dst"}`)
+	id := data["id"].(string)
+	if data["done"] != false || data["copied"].(float64) != 99 || data["skipped"].(float64) != 1 {
+		t.Fatalf("first page: %v", data)
+	}
+	other := k.tokenWith("other", `path "*" { capabilities = ["create", "read", "update", "list", "delete"] }`)
+	k.want(404, other, "PUT", "copy/"+id, "{}")
+	k.want(200, k.root, "PUT", "copy/"+id, "{}")
+	data = k.want(200, k.root, "PUT", "copy/"+id, "{}")
+	if data["done"] != true || data["copied"].(float64) != n-1 {
+		t.Fatalf("last page: %v", data)
+	}
+	k.want(404, k.root, "PUT", "copy/"+id, "{}")
+	for path, want := range map[string]string{"000": "0", "007": "kept", "249": "249"} {
+		if got := k.want(200, k.root, "GET", "value/shop/prod/dst/"+path, "")["text"]; got != want {
+			t.Errorf("%s: got %v, want %s", path, got, want)
+		}
+	}
+	// Each secret is asked of policy by itself.
+	k.put("secret", "some/a", "1")
+	k.put("secret", "some/b", "2")
+	part := k.tokenWith("part", `path "secret/metadata/some/" { capabilities = ["list"] } path "secret/data/some/a" { capabilities = ["read"] } path "secret/data/to/*" { capabilities = ["create"] }`)
+	data = k.want(200, part, "PUT", "copy", `{"from":"secret/some","to":"secret/to"}`)
+	if data["copied"].(float64) != 1 || data["refused"].(float64) != 1 || data["done"] != true {
+		t.Errorf("part: %v", data)
+	}
+	k.want(200, k.root, "PUT", "copy", `{"from":"secret/some/a","to":"old/a"}`)
+	k.want(409, k.root, "PUT", "copy", `{"from":"secret/some/a","to":"secret/some/b"}`)
+	k.want(400, k.root, "PUT", "copy", `{"from":"secret/some","to":"secret/some/inner"}`)
+	k.want(403, part, "PUT", "copy", `{"from":"secret/src","to":"secret/to"}`)
+	k.want(403, "", "PUT", "copy", `{"from":"secret/some","to":"secret/to"}`)
+}
+
+func TestGrants(t *testing.T) {
+	k := newKeep(t)
+	k.put("shop/prod", "A", "1")
+	k.put("shop/prod", "B", "2")
+	data := k.want(200, k.root, "PUT", "grants/Web", `{"verbs":["read","list"],"pattern":"shop/prod/{A,C}"}`)
+	if data["role"] != "web" {
+		t.Errorf("role: %v", data)
+	}
+	web := k.tokenWith("web", "")
+	k.want(200, web, "GET", "value/shop/prod/A", "")
+	k.want(403, web, "GET", "value/shop/prod/B", "")
+	k.want(200, k.root, "PUT", "grants/web", `{"verbs":["read"],"pattern":"shop/prod/B"}`)
+	k.want(200, web, "GET", "value/shop/prod/B", "")
+	same(t, "roles", texts(k.want(200, k.root, "GET", "grants", "")["roles"]), []string{"web"})
+	if got := k.want(200, k.root, "GET", "grants/web", "")["grants"].([]any); len(got) != 2 {
+		t.Errorf("grants: %v", got)
+	}
+	k.want(200, k.root, "PUT", "grants/web", `{"verbs":["read"],"pattern":"shop/prod/B","remove":true}`)
+	k.want(403, web, "GET", "value/shop/prod/B", "")
+	k.want(404, k.root, "PUT", "grants/web", `{"verbs":["read"],"pattern":"shop/prod/B","remove":true}`)
+	k.want(200, k.root, "DELETE", "grants/web", "")
+	k.want(403, web, "GET", "value/shop/prod/A", "")
+	k.want(404, k.root, "GET", "grants/web", "")
+
+	k.want(400, k.root, "PUT", "grants/root", `{"verbs":["read"],"pattern":"shop/prod/A"}`)
+	k.want(400, k.root, "PUT", "grants/default", `{"verbs":["read"],"pattern":"shop/prod/A"}`)
+	k.want(400, k.root, "PUT", "grants/x", `{"verbs":["fly"],"pattern":"shop/prod/A"}`)
+	k.want(400, k.root, "PUT", "grants/x", `{"verbs":["read"],"pattern":"nothing/A"}`)
+	k.tokenWith("text", `path "a" { capabilities = ["read"] }`)
+	k.want(409, k.root, "PUT", "grants/text", `{"verbs":["read"],"pattern":"shop/prod/A"}`)
+	k.want(403, k.tokenWith("half", `path "keephold/grants/*" { capabilities = ["update"] }`), "PUT", "grants/x", `{"verbs":["read"],"pattern":"shop/prod/A"}`)
+}
+
+func TestWhyNamesTheNearestMiss(t *testing.T) {
+	k := newKeep(t)
+	web := k.tokenWith("web", `path "secret/app" { capabilities = ["read"] }`)
+	data := k.want(200, web, "PUT", "why", `{"resource":"secret/data/app","capability":"read"}`)
+	if data["allowed"] != false || !strings.Contains(fmt.Sprint(data["misses"]), "secret/data/app") {
+		t.Errorf("why: %v", data)
+	}
+	data = k.want(200, web, "PUT", "why", `{"resource":"secret/app","capability":"read"}`)
+	if data["allowed"] != true || !strings.Contains(fmt.Sprint(data["rule"]), "web") {
+		t.Errorf("why allowed: %v", data)
+	}
+	data = k.want(200, k.root, "PUT", "explain", `{"policies":["web"],"resource":"secret/data/app","capability":"read"}`)
+	if data["allowed"] != false {
+		t.Errorf("explain: %v", data)
+	}
+	k.want(403, web, "PUT", "explain", `{"policies":["web"],"resource":"secret/data/app","capability":"read"}`)
+	k.want(400, web, "PUT", "why", `{"resource":"secret/data/app","capability":"fly"}`)
+	k.want(400, web, "PUT", "why", `{}`)
+}
+
+func TestWhoCan(t *testing.T) {
+	k := newKeep(t)
+	k.tokenWith("web", `path "secret/data/web/*" { capabilities = ["read"] }`)
+	k.tokenWith("noweb", `path "secret/data/web/*" { capabilities = ["deny"] }`)
+	m := do(k, registry.MakeMount{Mount: registry.Mount{Name: "approle", Type: "approle"}})
+	at := auth.Mount{Path: m.Name, Accessor: m.Accessor}
+	for role, policies := range map[string][]string{"yes": {"web"}, "no": {"web", "noweb"}} {
+		do(k, approle.WriteRole{Mount: at, Role: role, Change: func(r *approle.Role, _ bool) error { r.Token.Policies = policies; return nil }})
+	}
+	do(k, entity.Write{Name: entity.ByName("ann"), Change: func(e *auth.Entity) error { e.Policies = []string{"web"}; return nil }})
+	do(k, entity.WriteGroup{Name: entity.ByName("team"), Change: func(g *auth.Group) error { g.Policies = []string{"web"}; return nil }})
+	data := k.want(200, k.root, "PUT", "who-can", `{"resource":"secret/data/web/db","capability":"read"}`)
+	same(t, "policies", texts(data["policies"]), []string{"root", "web"})
+	same(t, "approles", texts(data["approles"]), []string{"approle/yes"})
+	same(t, "entities", texts(data["entities"]), []string{"ann"})
+	same(t, "groups", texts(data["groups"]), []string{"team"})
+	data = k.want(200, k.root, "PUT", "who-can", `{"resource":"secret/data/other","capability":"read"}`)
+	same(t, "others", texts(data["policies"]), []string{"root"})
+	k.want(403, k.tokenWith("plain", `path "keephold/*" { capabilities = ["read", "update"] }`), "PUT", "who-can", `{"resource":"x","capability":"read"}`)
+}
+
+func TestNothingIsOpen(t *testing.T) {
+	k := newKeep(t)
+	for _, x := range []string{"GET value/secret/a", "PUT value/secret/a", "GET env/secret", "PUT why", "PUT explain", "PUT move", "PUT copy", "PUT grants/x", "DELETE grants/x", "GET grants", "GET tree/secret", "POST nothing", "PUT who-can"} {
+		method, path, _ := strings.Cut(x, " ")
+		if status, data := k.call("", method, path, `{"a":`); status != 403 || data["error"] != "permission denied" {
+			t.Errorf("%s: got %d %v, want 403", x, status, data)
+		}
+	}
+	k.want(404, k.root, "GET", "nothing", "")
+	k.want(404, k.root, "DELETE", "search", "")
+}
