@@ -44,7 +44,7 @@ const (
 )
 
 func (e *entry) size() int64 {
-	n := int64(len(e.key)+len(e.sealed)+len(e.head.DataKey)+192*len(e.head.Versions)) + 400
+	n := int64(len(e.key)+len(e.sealed)+len(e.head.DataKey)+300*len(e.head.Versions)) + 720 // as a heap profile has it
 	if e.kept.Load() != nil {
 		n += barrier.KeptSize
 	}

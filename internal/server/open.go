@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -151,15 +150,6 @@ func logger(f LogFile, w io.Writer) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, o)), nil
 	}
 	return slog.New(slog.NewTextHandler(w, o)), nil
-}
-
-// paceGC lets the collector run less often than by default: this program's garbage is small and short-lived, its live
-// heap is bounded by the cache, and on two cores a fifth of the time of a read went into collecting. An operator's own
-// GOGC or GOMEMLIMIT wins.
-func paceGC() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-	}
 }
 
 // autoSeal is what protects the root key without a person; none where it is split into shares.

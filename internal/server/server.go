@@ -125,8 +125,8 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 
 // Run serves until ctx ends, finishes what is running, and closes the keep.
 func (s *Server) Run(ctx context.Context) error {
-	paceGC()
 	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error { paceGC(inner); return nil })
 	runFeeds(inner, s.cfg.Sinks, s.cfg.Log)
 	for _, l := range s.cfg.Listeners {
 		g.Go(func() error {
