@@ -85,7 +85,7 @@ func (env Env) sideOf(ctx context.Context, o *options, p *project, arg string) (
 		if _, err := os.Stat(arg); err != nil {
 			return side{}, usagef("%q is neither an environment of %s nor a file", arg, p.Name)
 		}
-		values, err := readVariables([]string{arg}, string(dotenv.PythonDotenv))
+		values, err := env.readVariables([]string{arg}, sourceFlags{dialect: string(dotenv.PythonDotenv)})
 		return side{name: arg, values: values}, err
 	}
 	e, err := p.environment(arg)

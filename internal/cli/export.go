@@ -1,98 +1,81 @@
 package cli
 
 import (
-	"encoding/json"
-	"strings"
+	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keephold/keephold/internal/dotenv"
+	"github.com/keephold/keephold/internal/envfile"
 )
 
-// formats is every form that export writes. The value is asked for by the command itself, so it is printed.
-var formats = map[string]func([]dotenv.Variable) (string, error){
-	"dotenv": func(vs []dotenv.Variable) (string, error) {
-		return dotenv.Write(vs, dotenv.PythonDotenv, dotenv.Node, dotenv.Compose, dotenv.Godotenv)
-	},
-	"docker": func(vs []dotenv.Variable) (string, error) { return dotenv.Write(vs, dotenv.Docker) },
-	"shell": func(vs []dotenv.Variable) (string, error) {
-		return lines(vs, func(v dotenv.Variable) string {
-			return "export " + v.Name + "='" + strings.ReplaceAll(v.Value, "'", `'\''`) + "'"
-		})
-	},
-	"powershell": func(vs []dotenv.Variable) (string, error) {
-		return lines(vs, func(v dotenv.Variable) string {
-			return "$env:" + v.Name + " = '" + strings.ReplaceAll(v.Value, "'", "''") + "'"
-		})
-	},
-	"json": func(vs []dotenv.Variable) (string, error) {
-		m := map[string]string{}
-		for _, v := range vs {
-			m[v.Name] = v.Value
-		}
-		b, err := json.MarshalIndent(m, "", "  ")
-		return string(b) + "\n", err
-	},
-	"yaml": func(vs []dotenv.Variable) (string, error) {
-		return lines(vs, func(v dotenv.Variable) string { return v.Name + ": " + string(quote([]byte(v.Value))) })
-	},
-	"tfvars": func(vs []dotenv.Variable) (string, error) {
-		return lines(vs, func(v dotenv.Variable) string {
-			text := string(quote([]byte(v.Value)))
-			return v.Name + " = " + strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text)
-		})
-	},
-}
-
-func lines(vs []dotenv.Variable, line func(dotenv.Variable) string) (string, error) {
-	var b strings.Builder
-	for _, v := range vs {
-		b.WriteString(line(v))
-		b.WriteByte('\n')
-	}
-	return b.String(), nil
-}
-
 func exportCommand(env Env, o *options) *cobra.Command {
-	var envName, format string
+	var envName, format, name string
+	var dialects []string
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "print the values of an environment in another program's form",
-		Args:  cobra.NoArgs,
+		Long: `Print the values of an environment in another program's form. A .env file is written so that all the parsers named read
+the same values back; where that is not possible the command refuses and says who would disagree.`,
+		Example: "  keephold export --format k8s --name shop -o secret.yaml\n  keephold export --dialect compose,node\n" +
+			"  keephold export --format github >> \"$GITHUB_ENV\"",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			write, ok := formats[format]
-			if !ok {
-				return usagef("--format %q is none of %s", format, strings.Join(sortedKeys(formats), ", "))
+			w := envfile.Writing{Format: envfile.Format(format), Name: name}
+			if !slices.Contains(envfile.WriteFormats(), w.Format) {
+				return usagef("--format %q is none of %v", format, envfile.WriteFormats())
 			}
-			p, err := findProject()
-			if err != nil {
-				return err
+			for _, text := range dialects {
+				d, err := dotenv.ParseDialect(text)
+				if err != nil {
+					return usagef("%w", err)
+				}
+				w.Dialects = append(w.Dialects, d)
 			}
-			e, err := p.environment(envName)
-			if err != nil {
-				return err
-			}
-			a, err := env.open(cmd.Context(), o, p)
-			if err != nil {
-				return err
-			}
-			values, err := a.resolve(cmd.Context(), p, e)
-			if err != nil {
-				return err
-			}
-			vars := make([]dotenv.Variable, 0, len(values))
-			for _, name := range sortedKeys(values) {
-				vars = append(vars, dotenv.Variable{Name: name, Value: values[name].text})
-			}
-			text, err := write(vars)
-			if err != nil {
-				return failf(exitBadData, "%w", err)
-			}
-			return env.print(text)
+			return env.export(cmd, o, envName, w)
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
-	f.StringVar(&format, "format", "dotenv", strings.Join(sortedKeys(formats), ", "))
+	f.StringVar(&format, "format", "dotenv", "dotenv, json, yaml, toml, docker, shell, powershell, k8s, tfvars or github")
+	f.StringSliceVar(&dialects, "dialect", []string{"python-dotenv", "node", "compose", "godotenv"}, "who has to read a .env file back")
+	f.StringVar(&name, "name", "", "name of a Kubernetes Secret")
 	return c
+}
+
+func (env Env) export(cmd *cobra.Command, o *options, envName string, w envfile.Writing) error {
+	p, err := findProject()
+	if err != nil {
+		return err
+	}
+	e, err := p.environment(envName)
+	if err != nil {
+		return err
+	}
+	if w.Name == "" {
+		w.Name = p.Name
+	}
+	a, err := env.open(cmd.Context(), o, p)
+	if err != nil {
+		return err
+	}
+	values, err := a.resolve(cmd.Context(), p, e)
+	if err != nil {
+		return err
+	}
+	var entries []envfile.Entry
+	for name, v := range values {
+		entries = append(entries, envfile.Entry{Name: name, Value: v.text})
+	}
+	text, err := envfile.Write(entries, w)
+	if err != nil {
+		f := failf(exitBadData, "%w", err)
+		var refused *dotenv.RefusedError
+		if errors.As(err, &refused) {
+			return f.withHint("%s", refused.Hint())
+		}
+		return f
+	}
+	return env.print(string(text))
 }

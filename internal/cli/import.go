@@ -10,15 +10,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keephold/keephold/internal/dotenv"
+	"github.com/keephold/keephold/internal/envfile"
 )
 
 func importCommand(env Env, o *options) *cobra.Command {
-	var envName, dialect string
+	var envName string
+	var from sourceFlags
 	var dryRun, shred bool
 	c := &cobra.Command{
 		Use:     "import FILE…",
-		Short:   "store the settings of .env files; shows names and effects, never values",
-		Example: "  keephold import .env\n  keephold import .env --shred\n  keephold import prod.env --env prod --dry-run",
+		Short:   "store the settings of .env, ini, JSON, YAML, TOML, Compose and Kubernetes files; shows names, never values",
+		Example: "  keephold import .env\n  keephold import .env --shred\n  keephold import compose.yaml --service web --env prod --dry-run",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := findProject()
@@ -29,7 +31,7 @@ func importCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			vars, err := readVariables(args, dialect)
+			vars, err := env.readVariables(args, from)
 			if err != nil {
 				return err // nothing was stored: every file is read whole before anything is
 			}
@@ -54,18 +56,26 @@ func importCommand(env Env, o *options) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
-	f.StringVar(&dialect, "dialect", string(dotenv.PythonDotenv), "whose reading of the file counts")
+	f.StringVar(&from.dialect, "dialect", string(dotenv.PythonDotenv), "whose reading of a .env file counts")
+	f.StringVar(&from.format, "format", "", "dotenv, ini, json, yaml, toml, docker, compose or k8s (default: by the name of the file)")
+	f.StringVar(&from.service, "service", "", "only this service of a Compose file, or container of a manifest")
 	f.BoolVar(&dryRun, "dry-run", false, "only say what would change")
 	f.BoolVar(&shred, "shred", false, "then replace each file by a stub, so that nothing plain text remains")
 	return c
 }
 
-// readVariables reads every file as the dialect's parser would, the later one winning. A line that it rejects is an
-// error with its place: nothing half-imported.
-func readVariables(files []string, dialect string) (map[string]string, error) {
-	d, err := dotenv.ParseDialect(dialect)
+// sourceFlags say how the files of import are read.
+type sourceFlags struct{ dialect, format, service string }
+
+// readVariables reads every file as its parser would, the later one winning. A line that it rejects is an error with
+// its place: nothing half-imported. What is left out is said.
+func (env Env) readVariables(files []string, from sourceFlags) (map[string]string, error) {
+	d, err := dotenv.ParseDialect(from.dialect)
 	if err != nil {
 		return nil, usagef("%w", err)
+	}
+	if f := envfile.Format(from.format); f != "" && !slices.Contains(envfile.ReadFormats(), f) {
+		return nil, usagef("--format %q is none of %v", from.format, envfile.ReadFormats())
 	}
 	all := map[string]string{}
 	for _, file := range files {
@@ -73,29 +83,35 @@ func readVariables(files []string, dialect string) (map[string]string, error) {
 		if err != nil {
 			return nil, failf(exitIO, "%w", err)
 		}
-		parsed, err := dotenv.Parse(d, b)
+		r, err := envfile.Read(file, b, envfile.Reading{
+			Format: envfile.Format(from.format), Dialect: d, Env: os.LookupEnv, Service: from.service,
+			Open: func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(filepath.Dir(file), name)) },
+		})
 		if err != nil {
 			return nil, syntaxFault(file, err)
 		}
-		vars, err := parsed.Values(dotenv.Reading{Env: os.LookupEnv})
-		if err != nil {
-			return nil, syntaxFault(file, err)
+		for _, x := range r.Omitted {
+			env.talk("  %s: %s is left out: %s", file, x.Name, x.Reason)
 		}
-		for _, v := range vars {
-			if !v.Null {
-				all[v.Name] = v.Value
-			}
+		for _, v := range r.Entries {
+			all[v.Name] = v.Value
 		}
 	}
 	return all, nil
 }
 
 func syntaxFault(file string, err error) error {
+	var other *envfile.Error
+	if errors.As(err, &other) {
+		return failf(exitBadData, "%w\nnothing was stored", other).withHint("%s", other.Hint)
+	}
 	var e *dotenv.SyntaxError
 	if !errors.As(err, &e) {
 		return failf(exitBadData, "%s: %w", file, err)
 	}
-	e.File = file
+	if e.File == "" {
+		e.File = file
+	}
 	f := failf(exitBadData, "%w\n%s\nnothing was stored", e, e.Caret())
 	return f.withHint("%s", e.Hint())
 }
