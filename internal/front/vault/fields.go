@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -13,8 +14,12 @@ import (
 // fields are the top-level members of a body. Every getter answers the zero value for a member that is not there.
 type fields struct{ raw map[string]json.RawMessage }
 
-// parseFields reads a JSON object strictly. An empty body is an empty object.
+// parseFields reads a JSON object strictly. An empty body is an empty object, and so is the null that the vendor's own
+// client sends for a write without parameters.
 func parseFields(b []byte, depth int) (fields, error) {
+	if string(bytes.TrimSpace(b)) == "null" {
+		return fields{}, nil
+	}
 	members, err := wire.Object(b, depth)
 	if err != nil {
 		return fields{}, bad("failed to parse JSON input: %v", err)
