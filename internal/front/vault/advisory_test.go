@@ -251,3 +251,15 @@ func TestMountsAreKnownToThoseWhoReachThem(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenAPIDescribesEveryRow(t *testing.T) {
+	k := newKeep(t)
+	paths := k.root(200, "GET", "sys/internal/specs/openapi", "")["paths"].(map[string]any)
+	for _, r := range k.front.Rows() {
+		calls, _ := paths["/"+strings.ReplaceAll(r.Path, "...}", "}")].(map[string]any)
+		method := strings.ToLower(strings.NewReplacer("LIST", "GET", "SCAN", "GET").Replace(r.Method))
+		if calls[method] == nil {
+			t.Errorf("%s %s is not described", r.Method, r.Path)
+		}
+	}
+}

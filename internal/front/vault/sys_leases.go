@@ -3,6 +3,7 @@ package vault
 import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/record"
 )
 
 // leaseRoutes are the leases, which here are those of tokens, https://openbao.org/api-docs/system/leases/
@@ -99,10 +100,15 @@ func revokePrefix(rq *request, force bool) (answer, error) {
 	}
 }
 
+// leaseTidy is auth's act under the name that this path has in policies.
+type leaseTidy struct{ auth.Tidy }
+
+func (leaseTidy) Need() record.Need { return need("vault.sys.leases.tidy", "sys/leases/tidy") }
+
 func tidyLeases(rq *request) (answer, error) {
 	cursor := ""
 	for {
-		next, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, auth.Tidy{Cursor: cursor})
+		next, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, leaseTidy{auth.Tidy{Cursor: cursor}})
 		if err != nil {
 			return answer{}, err
 		}

@@ -23,6 +23,7 @@ func systemRoutes() []route {
 		quotaRoutes(),
 		namespaceRoutes(),
 		toolRoutes(),
+		openAPIRoutes(),
 		snapshotRoutes(),
 	)
 }
