@@ -284,9 +284,9 @@ func TestPolicyChangeReachesCachedTokens(t *testing.T) {
 	if !may() || !may() {
 		t.Error("refused before")
 	}
-	n := r.Compiled
+	n := r.Compiled.Load()
 	may()
-	if r.Compiled != n {
+	if r.Compiled.Load() != n {
 		t.Error("compiled again on a hit")
 	}
 	r.Policies["x"] = &policy.Policy{Name: "x"}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -22,7 +23,7 @@ type Rig struct {
 	Warrant  *auth.Warrant
 	Store    *recordtest.Store
 	Policies map[string]*policy.Policy // by name; not to be changed while the Rig is used concurrently
-	Compiled int                       // how often a Set was compiled
+	Compiled atomic.Int64              // how often a Set was compiled
 	Epoch    uint64
 }
 
@@ -39,7 +40,7 @@ func New(tb testing.TB, configure ...func(*auth.Config)) *Rig {
 }
 
 func (r *Rig) compile(_ context.Context, _ secret.NamespaceID, names []string, facts policy.Facts) (*policy.Set, error) {
-	r.Compiled++
+	r.Compiled.Add(1)
 	var ps []*policy.Policy
 	for _, n := range names {
 		if p := r.Policies[n]; p != nil {

@@ -65,7 +65,7 @@ func (r *Repo) parseIndex(b []byte) (*index, error) {
 		}
 		if version == 4 {
 			cut, rest, ok := offsetVarint(b[q:end])
-			if !ok || cut > len(name) {
+			if !ok || cut < 0 || cut > len(name) {
 				return nil, errCorrupt
 			}
 			q = end - len(rest)
