@@ -156,6 +156,7 @@ var commands = []struct {
 	{"project", importCommand},
 	{"project", exportCommand},
 	{"project", runCommand},
+	{"project", renderCommand},
 	{"project", setCommand},
 	{"project", unsetCommand},
 	{"project", checkCommand},

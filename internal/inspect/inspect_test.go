@@ -80,6 +80,8 @@ func TestSettingsOfAProject(t *testing.T) {
 		"app/main.py:17 ORIGINS list =",
 		"app/main.py:18 FEATURE string =off",
 		"app/main.py:42 SECURE_COOKIES bool =false",
+		"app/wrap.py:10 BY_ALIAS string required",
+		"app/wrap.py:11 BY_METHOD string =x",
 		"web/index.ts:3 A_NAME string required",
 		"web/index.ts:3 WITH_DEFAULT string =d",
 		"web/index.ts:5 HOST_NAME string required",

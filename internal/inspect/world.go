@@ -95,15 +95,22 @@ func (f *pyFile) imports(n *python.Import) {
 }
 
 // qualified gives the full name of an expression such as os.environ.get; empty if it is none.
-func (f *pyFile) qualified(x python.Expr) string {
+func (f *pyFile) qualified(x python.Expr) string { return f.qualifiedDeep(x, 0) }
+
+func (f *pyFile) qualifiedDeep(x python.Expr, depth int) string {
 	switch x := x.(type) {
 	case *python.Name:
 		if full, ok := f.names[x.ID]; ok {
 			return full
 		}
+		if alias, ok := f.consts[x.ID]; ok && depth < 5 { // environ = os.environ
+			if full := f.qualifiedDeep(alias, depth+1); strings.HasPrefix(full, "os.") {
+				return full
+			}
+		}
 		return x.ID
 	case *python.Attribute:
-		if base := f.qualified(x.Value); base != "" {
+		if base := f.qualifiedDeep(x.Value, depth); base != "" {
 			return base + "." + x.Attr
 		}
 	}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+)
+
+func renderCommand(env Env, o *options) *cobra.Command {
+	var envName string
+	c := &cobra.Command{
+		Use:   "render TEMPLATE|-",
+		Short: "fill a template with the values of an environment",
+		Long: `Fill a Go template with the values of an environment: {{ .NAME }}. A name that has no value is an error. json, base64,
+quote and indent shape a value: {{ .CERT | indent 4 }}. With -o the result is a file that only you can read.`,
+		Example: "  keephold render nginx.conf.tmpl -o /run/nginx.conf",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := env.fileOrStdin(args[0])
+			if err != nil {
+				return err
+			}
+			// The text of the errors of a template holds names and places, and never a value.
+			t, err := template.New(args[0]).Option("missingkey=error").Funcs(renderFuncs()).Parse(string(text))
+			if err != nil {
+				return failf(exitBadData, "%w", err)
+			}
+			p, err := findProject()
+			if err != nil {
+				return err
+			}
+			e, err := p.environment(envName)
+			if err != nil {
+				return err
+			}
+			values, err := env.valuesFor(cmd.Context(), o, p, e)
+			if err != nil {
+				return err
+			}
+			texts := make(map[string]string, len(values))
+			for name, v := range values {
+				texts[name] = v.text
+			}
+			var out strings.Builder
+			if err := t.Execute(&out, texts); err != nil {
+				return failf(exitNotFound, "%w", err).withHint("keephold list names what %s has", e.name)
+			}
+			return env.print(out.String())
+		},
+	}
+	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
+	return c
+}
+
+func renderFuncs() template.FuncMap {
+	return template.FuncMap{
+		"json": func(v any) (string, error) {
+			b, err := json.Marshal(v)
+			return string(b), err
+		},
+		"base64": func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+		"quote":  func(s string) string { return string(quoted(s)) },
+		"indent": func(n int, s string) string {
+			return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", max(n, 0)))
+		},
+	}
+}
+
+// quoted writes s between double quotes as JSON, YAML, TOML and most configuration languages read it.
+func quoted(s string) []byte {
+	b, _ := json.Marshal(s) // a string always has a JSON form
+	return b
+}
