@@ -168,6 +168,7 @@ var commands = []struct {
 	{"secrets", editCommand},
 	{"secrets", listCommand},
 	{"secrets", treeCommand},
+	{"secrets", findCommand},
 	{"secrets", deleteCommand},
 	{"secrets", undeleteCommand},
 	{"secrets", destroyCommand},

@@ -49,12 +49,15 @@ The file appears when it is complete.`,
 
 func restoreCommand(env Env, o *options) *cobra.Command {
 	var yes, force bool
+	var dir string
 	c := &cobra.Command{
 		Use:   "restore FILE|-",
 		Short: "put a snapshot in the place of everything the server holds",
 		Long: `Put a snapshot in the place of everything the server holds. A snapshot of another keep, with other keys, needs
---force, and its own shares to unseal afterwards.`,
-		Args: cobra.ExactArgs(1),
+--force, and its own shares to unseal afterwards. With --store the files of a server that is not running are replaced,
+or made in an empty directory.`,
+		Example: "  keephold operator restore keep.snapshot\n  keephold operator restore keep.snapshot --store /var/lib/keephold",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, size := env.Stdin, int64(0)
 			if args[0] != "-" {
@@ -67,6 +70,12 @@ func restoreCommand(env Env, o *options) *cobra.Command {
 					size = info.Size()
 				}
 				in = f
+			}
+			if dir != "" {
+				if err := env.confirm("replace everything in "+dir+" by the snapshot "+args[0], yes); err != nil {
+					return err
+				}
+				return env.restoreStopped(cmd, o, dir, args[0], in, size, force)
 			}
 			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
@@ -90,6 +99,7 @@ func restoreCommand(env Env, o *options) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().StringVar(&dir, "store", "", "directory of a keep that is not running, instead of a server")
 	c.Flags().BoolVar(&force, "force", false, "take a snapshot of another keep too")
 	return c
 }
