@@ -203,6 +203,8 @@ func explain(err error, doing string) error {
 		f.hint = "who am I: keephold whoami; why: keephold policy explain"
 	case http.StatusNotFound:
 		f.code = exitNotFound
+	case http.StatusConflict:
+		f.code = exitConflict
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		f.code = exitBusy
 	case http.StatusRequestEntityTooLarge:

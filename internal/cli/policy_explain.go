@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ func policyExplainCommand(env Env, o *options) *cobra.Command {
 		Use:   "explain SPACE/PATH",
 		Short: "say what you may do with a secret",
 		Long: `Say what you may do with a secret, operation by operation, as your policies have it. The exit code is 1 when the
-operation of --for is not allowed.`,
+operation of --for is not allowed. With --for the rules that spoke are named too, and the nearest that missed.`,
 		Example: "  keephold policy explain secret/app\n  keephold policy explain secret/app --for read",
 		Args:    cobra.ExactArgs(1),
 		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
@@ -29,7 +30,10 @@ operation of --for is not allowed.`,
 			if err != nil {
 				return err
 			}
-			return env.printMay(o, t, rows, may, want)
+			if err := env.printMay(o, t, rows, may, want); want == "" || err != nil && codeOf(err) != exitNo {
+				return err
+			}
+			return a.why(cmd, env, o, rows, want)
 		}),
 	}
 	c.Flags().StringVar(&want, "for", "", "only this operation: read, write, patch, delete, undelete, destroy, list, history")
@@ -88,4 +92,27 @@ func (env Env) printMay(o *options, t target, rows []operation, may map[string][
 		return silent(exitNo)
 	}
 	return err
+}
+
+// why says which rules decided.
+func (a *api) why(cmd *cobra.Command, env Env, o *options, rows []operation, want string) error {
+	for _, r := range rows {
+		if r.Name != want {
+			continue
+		}
+		var out struct {
+			Allowed bool   `json:"allowed"`
+			Text    string `json:"text"`
+		}
+		if err := a.call(cmd.Context(), http.MethodPut, "keephold/why", map[string]string{"resource": r.API, "capability": r.Needs}, &out); err != nil {
+			return explain(err, "cannot say why")
+		}
+		if !o.quiet {
+			env.talk("%s", strings.TrimRight(out.Text, "\n"))
+		}
+		if !out.Allowed {
+			return silent(exitNo)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func accessCommand(env Env, o *options) *cobra.Command {
+	var doing string
+	c := &cobra.Command{
+		Use:   "access SPACE/PATH",
+		Short: "say who can read a secret, or do something else with it",
+		Long: `Say who can read a secret, or do something else with it: policies, and the roles, users, entities and groups that have
+them. What others' policies deny is taken into account. policy explain says what you may do yourself.`,
+		Example: "  keephold access prod/STRIPE_KEY\n  keephold access prod/STRIPE_KEY --for write",
+		Args:    cobra.ExactArgs(1),
+		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
+			t, err := a.find(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			for _, op := range t.operations() {
+				if op.Name == doing {
+					return env.printAccess(cmd, o, a, t, op)
+				}
+			}
+			return usagef("there is no operation %q", doing)
+		}),
+	}
+	c.Flags().StringVar(&doing, "for", "read", "read, write, patch, delete, undelete, destroy, list or history")
+	return c
+}
+
+func (env Env) printAccess(cmd *cobra.Command, o *options, a *api, t target, op operation) error {
+	var r struct {
+		Policies []string `json:"policies"`
+		Tokens   []string `json:"token_roles"`
+		AppRoles []string `json:"approles"`
+		Users    []string `json:"users"`
+		Entities []string `json:"entities"`
+		Groups   []string `json:"groups"`
+		More     bool     `json:"more"`
+	}
+	if err := a.call(cmd.Context(), http.MethodPut, "keephold/who-can", map[string]string{"resource": op.API, "capability": op.Needs}, &r); err != nil {
+		return explain(err, "cannot tell who can "+op.Name+" "+t.String())
+	}
+	if o.json {
+		return env.printJSON(map[string]any{
+			"space": t.space, "path": t.path, "operation": op.Name, "policies": r.Policies, "token_roles": r.Tokens, "approles": r.AppRoles,
+			"users": r.Users, "entities": r.Entities, "groups": r.Groups, "more": r.More,
+		})
+	}
+	var rows [][]string
+	for _, kind := range []struct {
+		name string
+		who  []string
+	}{{"policy", r.Policies}, {"token role", r.Tokens}, {"approle", r.AppRoles}, {"user", r.Users}, {"entity", r.Entities}, {"group", r.Groups}} {
+		if len(kind.who) > 0 {
+			rows = append(rows, []string{kind.name, strings.Join(kind.who, ", ")})
+		}
+	}
+	if r.More {
+		env.talk("there are more than were looked at")
+	}
+	return env.table([]string{"KIND", "WHO"}, rows)
+}
