@@ -5,10 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-
-	"github.com/klauspost/compress/flate"
 
 	"github.com/keephold/keephold/internal/scan"
 )
@@ -181,30 +178,6 @@ func (p *pack) header(off uint64) (entry, error) {
 	}
 	e.body = off + uint64(i)
 	return e, nil
-}
-
-// inflater undoes zlib (RFC 1950) of known size. It leaves out the Adler-32: the object id would be the proof that
-// matters, and neither changes what a scanner sees.
-type inflater struct {
-	src bytes.Reader
-	r   io.ReadCloser
-}
-
-func (f *inflater) inflate(z []byte, size uint64, to []byte) ([]byte, error) {
-	if len(z) < 2 || z[0]&15 != 8 || z[1]&0x20 != 0 {
-		return to[:0], fmt.Errorf("no zlib stream: %w", errCorrupt)
-	}
-	f.src.Reset(z[2:])
-	if f.r == nil {
-		f.r = flate.NewReader(&f.src)
-	} else if err := f.r.(flate.Resetter).Reset(&f.src, nil); err != nil {
-		return to[:0], err
-	}
-	to = slices.Grow(to[:0], int(size))[:size]
-	if n, err := io.ReadFull(f.r, to); err != nil {
-		return to[:0], fmt.Errorf("%d of %d bytes: %w", n, size, errors.Join(errCorrupt, err))
-	}
-	return to, nil
 }
 
 // patch applies a delta: copies from the base and inserts of its own. It calls change for every stretch of the result
