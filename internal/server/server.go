@@ -127,7 +127,6 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 func (s *Server) Run(ctx context.Context) error {
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { paceGC(inner); return nil })
-	runFeeds(inner, s.cfg.Sinks, s.cfg.Log)
 	for _, l := range s.cfg.Listeners {
 		g.Go(func() error {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/audit/sink"
@@ -51,13 +52,17 @@ func feeds(k *Keep, dir string, files []SinkFile, out io.Writer, log *slog.Logge
 	return all, nil
 }
 
-// runFeeds feeds the sinks until ctx ends. A sink that fails is behind, never a reason to stop serving.
-func runFeeds(ctx context.Context, all []*sink.Feed, log *slog.Logger) {
+// runFeeds feeds the sinks from a log until ctx ends, which the answer waits for. A sink that fails is behind, never a
+// reason to stop serving.
+func runFeeds(ctx context.Context, all []*sink.Feed, from *audit.Log, log *slog.Logger) *sync.WaitGroup {
+	var running sync.WaitGroup
 	for _, f := range all {
-		go func() { // ends with ctx
+		f.Log = from // nobody runs it now
+		running.Go(func() {
 			if err := f.Run(ctx); err != nil && ctx.Err() == nil {
 				log.Error("audit sink stopped", slog.String("error", err.Error()))
 			}
-		}()
+		})
 	}
+	return &running
 }

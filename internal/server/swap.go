@@ -37,7 +37,8 @@ func (s *Server) recompose() error {
 	return err
 }
 
-// runDesk does the Desk's own work until ctx ends, and goes over to the next Desk when a restore has brought one.
+// runDesk does the Desk's own work and feeds the audit sinks until ctx ends, and goes over to the next Desk and its log
+// when a restore has brought one.
 func (s *Server) runDesk(ctx context.Context) error {
 	for ctx.Err() == nil {
 		inner, stop := context.WithCancel(ctx)
@@ -49,8 +50,10 @@ func (s *Server) runDesk(ctx context.Context) error {
 			close(ended)
 			return errors.New("the keep was closed by a restore that went wrong")
 		}
+		fed := runFeeds(inner, s.cfg.Sinks, s.cfg.Keep.Log, s.cfg.Log)
 		err := desk.Run(inner)
 		stop()
+		fed.Wait()
 		close(ended)
 		if err != nil {
 			return err
