@@ -129,7 +129,11 @@ func unfinished(err error, s rekeyState, nonce string) error {
 	if codeOf(err) != exitUsage {
 		return err
 	}
-	return failf(exitBusy, "more shares are needed: %d of %d were given", s.Progress, max(s.Required, s.Threshold)).withHint("the next holder goes on with --nonce %s", nonce)
+	need := s.Required
+	if need == 0 {
+		need = s.Threshold // of the new shares, while they are verified
+	}
+	return failf(exitBusy, "more shares are needed: %d of %d were given", s.Progress, need).withHint("the next holder goes on with --nonce %s", nonce)
 }
 
 func (env Env) printRekey(o *options, s rekeyState) error {
