@@ -191,3 +191,17 @@ func TestSweepExpired(t *testing.T) {
 		t.Errorf("%d tokens after their expiry, want %d", got, before)
 	}
 }
+
+// A rotation seals every head anew; the log says so, and so does a verification.
+func TestVerifyAfterRotation(t *testing.T) {
+	k := stocked(t)
+	if err := k.desk.Rotate(t.Context(), k.local(), "sys/rotate"); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.work(5); err != nil {
+		t.Fatal(err)
+	}
+	if r := k.verify(); len(r.Damage) != 0 {
+		t.Errorf("after a rotation: %+v", r.Damage)
+	}
+}
