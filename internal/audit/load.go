@@ -245,7 +245,7 @@ func SetAside(dir string) (moved string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.release()
+	defer func() { _ = lock.release() }() // the directory it locked is no longer there
 	moved = fmt.Sprintf("%s.aside-%d", dir, time.Now().UnixNano())
 	if err := os.Rename(dir, moved); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("set audit log aside: %w", err)

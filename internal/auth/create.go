@@ -108,7 +108,6 @@ type making struct {
 	role       *Role
 	roleRecord record.Record
 	kind       Kind
-	warnings   []string
 }
 
 // parent is the Caller's own token; nil for a Caller without one.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -116,7 +117,7 @@ func (a RevokeLease) Need() record.Need {
 // Plan removes the token. A lease that is not there is revoked already.
 func (a RevokeLease) Plan(ctx context.Context, c Caller, v record.View) (None, []record.Change, error) {
 	r, t, err := leased(ctx, c, v, a.ID)
-	if err == errLease {
+	if errors.Is(err, errLease) {
 		return None{}, nil, nil
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -91,7 +92,8 @@ func (env Env) fileOrStdin(name string) ([]byte, error) {
 
 // parseFault is syntaxFault for a command that stores nothing anyway.
 func parseFault(name string, err error) error {
-	e, ok := err.(*dotenv.SyntaxError)
+	var e *dotenv.SyntaxError
+	ok := errors.As(err, &e)
 	if !ok {
 		return failf(exitBadData, "%s: %w", name, err)
 	}

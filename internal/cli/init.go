@@ -262,7 +262,7 @@ func dropIgnores(dir string, lines []string) error {
 	path := filepath.Join(dir, ".gitignore")
 	b, err := os.ReadFile(path)
 	if err != nil || len(lines) == 0 {
-		return nil // nothing of ours is there
+		return nil //nolint:nilerr // nothing of ours is there
 	}
 	kept := slices.DeleteFunc(strings.Split(string(b), "\n"), func(l string) bool { return slices.Contains(lines, l) })
 	if text := strings.Join(kept, "\n"); text != "" {

@@ -158,7 +158,7 @@ type policyCase struct {
 }
 
 func (env Env) readCases(name string) (cases []policyCase, err error) {
-	var in io.Reader = env.Stdin
+	in := env.Stdin
 	if name != "-" {
 		f, err := os.Open(strings.TrimPrefix(name, "@"))
 		if err != nil {

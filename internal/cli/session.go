@@ -61,7 +61,7 @@ func (env Env) keepSession(s session) error {
 func (env Env) dropSession() error {
 	dir, err := env.configDir()
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // without a home there is no session
 	}
 	if err := os.Remove(filepath.Join(dir, sessionFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return failf(exitCannotWrite, "cannot forget the session: %w", err)

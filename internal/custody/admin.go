@@ -62,7 +62,7 @@ func (d *Desk) needOf(ctx context.Context, c auth.Caller, act interface{ Need() 
 	o := d.open.Load()
 	up, ok := act.(auth.Upsert)
 	if !ok || o == nil || c.Refusal() != nil {
-		return need, nil
+		return need, nil //nolint:nilerr // the caller has a refusal; admit answers it
 	}
 	there, err := up.Exists(ctx, c, o.view)
 	if err == nil && !there {
@@ -136,14 +136,14 @@ func (t *turn) change(ctx context.Context, changes []record.Change) error {
 
 // apply is change for work of the house that needs no record of its own: the spending of a token's use, which the
 // record of the act that follows shows.
-func (d *Desk) apply(ctx context.Context, o *opened, changes []record.Change, extra []store.Op) (store.Revision, error) {
+func (d *Desk) apply(ctx context.Context, o *opened, changes []record.Change) error {
 	ops, err := d.sealChanges(o, changes)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	rev, err := d.engine.Apply(ctx, append(ops, extra...))
+	_, err = d.engine.Apply(ctx, ops)
 	d.forgetDerived(ctx, o, changes, err)
-	return rev, storeError(err)
+	return storeError(err)
 }
 
 // forgetDerived drops what this process derived from records that a commit changed: decoded tokens, compiled policy

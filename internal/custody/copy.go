@@ -123,7 +123,7 @@ func (d *Desk) CopyOn(ctx context.Context, c auth.Caller, id string) (CopyJob, e
 	if j.Done {
 		change = r.Remove()
 	}
-	_, err = d.apply(ctx, o, []record.Change{change}, nil)
+	err = d.apply(ctx, o, []record.Change{change})
 	if isConflict(err) {
 		return CopyJob{}, fmt.Errorf("copy %s: %w", id, secret.ErrBusy) // somebody else did a page meanwhile
 	}

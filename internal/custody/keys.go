@@ -1,7 +1,6 @@
 package custody
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/keephold/keephold/internal/secret"
@@ -53,13 +52,4 @@ func valueKey(ns secret.NamespaceID, uid secret.UID, number uint64) string {
 		b.WriteByte(digits[number>>shift&15])
 	}
 	return b.String()
-}
-
-// pathOf cuts the path out of a name key.
-func pathOf(key, prefix string) (secret.Path, error) {
-	rest, ok := strings.CutPrefix(key, prefix)
-	if !ok {
-		return secret.Path{}, fmt.Errorf("key %q: %w", key, secret.ErrDamaged)
-	}
-	return secret.ParsePath(rest)
 }

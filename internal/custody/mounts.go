@@ -81,6 +81,6 @@ func (d *Desk) revokeMount(ctx context.Context, o *opened, m *registry.Mount) er
 			break
 		}
 	}
-	_, err := d.apply(ctx, o, []record.Change{{Key: revokePrefix + m.ID, Delete: true}}, nil)
+	err := d.apply(ctx, o, []record.Change{{Key: revokePrefix + m.ID, Delete: true}})
 	return err
 }

@@ -176,7 +176,7 @@ func (d *Desk) movePage(ctx context.Context, t *turn, r record.Record, job *rota
 }
 
 func (d *Desk) keepJob(ctx context.Context, o *opened, r record.Record, job *rotateJob) error {
-	_, err := d.apply(ctx, o, []record.Change{r.Put(record.Encode(job))}, nil)
+	err := d.apply(ctx, o, []record.Change{r.Put(record.Encode(job))})
 	return err
 }
 

@@ -119,7 +119,7 @@ func (t *turn) spend(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = t.d.apply(ctx, t.o, changes, nil)
+		err = t.d.apply(ctx, t.o, changes)
 		if !isConflict(err) {
 			return err
 		}

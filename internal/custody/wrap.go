@@ -138,6 +138,6 @@ func (d *Desk) expireWraps(ctx context.Context, o *opened) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	_, err = d.apply(ctx, o, changes, nil)
+	err = d.apply(ctx, o, changes)
 	return err
 }

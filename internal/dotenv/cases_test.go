@@ -3,6 +3,7 @@ package dotenv_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"os"
 	"testing"
 
@@ -133,7 +134,8 @@ func compare(t *testing.T, vars []dotenv.Variable, c peerCase) {
 
 func wantCommandRefused(t *testing.T, err error) {
 	t.Helper()
-	e, ok := err.(*dotenv.SyntaxError)
+	var e *dotenv.SyntaxError
+	ok := errors.As(err, &e)
 	if !ok || e.Code != dotenv.CodeCommand {
 		t.Errorf("got %v, want the command refused", err)
 	}

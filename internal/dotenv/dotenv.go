@@ -16,6 +16,7 @@
 package dotenv
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -179,8 +180,8 @@ func (f *File) Skipped() []*SyntaxError {
 
 // locate adds the place of b to an error of its value.
 func (f *File) locate(err error, b *binding) error {
-	p, ok := err.(*valueError)
-	if !ok {
+	var p *valueError
+	if !errors.As(err, &p) {
 		return err
 	}
 	e := newSyntaxError(f.src, b.valStart, p.code, p.message, p.fix)

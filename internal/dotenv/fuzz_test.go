@@ -1,6 +1,7 @@
 package dotenv_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -41,7 +42,8 @@ func FuzzParse(f *testing.F) {
 			}
 			env := func(name string) (string, bool) { return "${" + name + "}x$B", strings.HasPrefix(name, "B") }
 			if _, err := file.Values(dotenv.Reading{Env: env}); err != nil {
-				if _, ok := err.(*dotenv.SyntaxError); !ok {
+				var e *dotenv.SyntaxError
+				if !errors.As(err, &e) {
 					t.Fatalf("%s: error without a place: %v", d, err)
 				}
 			}

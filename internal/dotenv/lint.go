@@ -1,6 +1,7 @@
 package dotenv
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -220,7 +221,8 @@ func (c *linter) disagreements() {
 	for _, d := range c.linting.Others {
 		f, err := Parse(d, []byte(c.src))
 		if err != nil {
-			if e, ok := err.(*SyntaxError); ok {
+			var e *SyntaxError
+			if errors.As(err, &e) {
 				c.add(Error, CodeDisagree, e.Line, e.Column, e.Key, fmt.Sprintf("%s rejects the file here: %s", d, e.Message), e.Fix)
 			}
 			continue

@@ -1,6 +1,7 @@
 package dotenv_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -65,7 +66,8 @@ func TestErrorsShowNoValue(t *testing.T) {
 		{dotenv.POSIX, "TOKEN=abc$(id)\n", "TOKEN=•••$(••)\n         ^"},
 	} {
 		_, err := dotenv.Parse(c.dialect, []byte(c.src))
-		e, ok := err.(*dotenv.SyntaxError)
+		var e *dotenv.SyntaxError
+		ok := errors.As(err, &e)
 		if !ok {
 			t.Fatalf("%q: got %v", c.src, err)
 		}

@@ -28,7 +28,7 @@ func scanNode(src string) ([]binding, []*SyntaxError) {
 		if m[2] >= 0 {
 			b.start = origin(m[2])
 		}
-		raw, at := "", m[5]
+		raw, at := "", 0
 		if m[6] >= 0 {
 			raw, at = text[m[6]:m[7]], m[6]
 		} else {

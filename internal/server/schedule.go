@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,11 +37,11 @@ func (s *Server) runSnapshots(ctx context.Context) error {
 		name, err := s.takeSnapshot(ctx)
 		switch {
 		case err == nil:
-			s.cfg.Log.Info("snapshot taken", "file", name)
+			s.cfg.Log.Info("snapshot taken", slog.String("file", name))
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the server stops
 		default:
-			s.cfg.Log.Error("snapshot not taken", "dir", cfg.Dir, "error", err.Error())
+			s.cfg.Log.Error("snapshot not taken", "dir", cfg.Dir, slog.String("error", err.Error()))
 			wait = min(every, snapshotRetry)
 		}
 	}

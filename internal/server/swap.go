@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -107,7 +108,7 @@ func (s *Server) restore(ctx context.Context, c auth.Caller, body io.Reader, o c
 		s.swapped <- struct{}{}
 	}
 	if err != nil {
-		s.cfg.Log.Error("restore", "error", err.Error())
+		s.cfg.Log.Error("restore", slog.String("error", err.Error()))
 		return err
 	}
 	s.cfg.Log.Info("restored a snapshot", "revision", in.meta.Revision, "installation", in.meta.Installation, "sealed", k.Desk.Sealed())

@@ -110,7 +110,7 @@ func (s *Setting) Validate() error {
 	}
 	if s.Pattern != "" {
 		if _, err := regexp.Compile(s.Pattern); err != nil {
-			return fmt.Errorf("pattern: %v: %w", err, secret.ErrInvalid)
+			return fmt.Errorf("pattern: %w: %w", err, secret.ErrInvalid)
 		}
 	}
 	if s.Generate != "" {

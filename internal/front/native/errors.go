@@ -38,7 +38,7 @@ func (f *Front) fail(w http.ResponseWriter, err error) {
 	for _, s := range secret.Sentinels() {
 		if errors.Is(err, s) {
 			status, text = table[s], strings.TrimPrefix(err.Error(), s.Error()+": ")
-			if s == secret.ErrDenied {
+			if errors.Is(s, secret.ErrDenied) {
 				text = s.Error()
 			}
 			break

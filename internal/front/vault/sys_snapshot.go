@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -106,7 +107,7 @@ func (f *Front) stream(w http.ResponseWriter, rq *request, a answer) {
 	case !s.began:
 		f.fail(w, rq, err)
 	default:
-		f.cfg.Log.Error("snapshot not sent to its end", "request", rq.id, "error", err.Error())
+		f.cfg.Log.Error("snapshot not sent to its end", slog.String("request", rq.id), slog.String("error", err.Error()))
 		panic(http.ErrAbortHandler)
 	}
 }

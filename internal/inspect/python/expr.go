@@ -178,7 +178,7 @@ func (p *parser) comparison() string {
 	case p.accept("is"):
 		p.accept("not")
 		return "is"
-	case p.is("not") && p.ahead(1).text == "in":
+	case p.is("not") && p.ahead().text == "in":
 		p.at += 2
 		return "not in"
 	}
@@ -265,7 +265,7 @@ func (p *parser) arguments() (args []Expr, keywords []Keyword) {
 	for !p.is(")") && !p.failed {
 		t := p.peek()
 		switch {
-		case t.kind == tokName && p.ahead(1).kind == tokOp && p.ahead(1).text == "=":
+		case t.kind == tokName && p.ahead().kind == tokOp && p.ahead().text == "=":
 			p.at += 2
 			keywords = append(keywords, Keyword{t.text, p.expression()})
 		case p.accept("**"):
@@ -283,7 +283,7 @@ func (p *parser) arguments() (args []Expr, keywords []Keyword) {
 
 // comprehended reads the for and if that may follow an item.
 func (p *parser) comprehended(item Expr) Expr {
-	if !p.is("for") && !(p.is("async") && p.ahead(1).text == "for") {
+	if !p.is("for") && !(p.is("async") && p.ahead().text == "for") {
 		return item
 	}
 	c := &Comprehension{Pos: item.Position(), Item: item}

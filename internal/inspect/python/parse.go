@@ -28,7 +28,7 @@ const deepest = 200
 
 func (p *parser) peek() *token { return &p.toks[min(p.at, len(p.toks)-1)] }
 
-func (p *parser) ahead(n int) *token { return &p.toks[min(p.at+n, len(p.toks)-1)] }
+func (p *parser) ahead() *token { return &p.toks[min(p.at+1, len(p.toks)-1)] }
 
 func (p *parser) take() *token {
 	t := p.peek()
@@ -345,7 +345,7 @@ func (p *parser) items(c *Compound) bool {
 
 // looksLikeMatch tells the statement from a variable called match: the line ends with a colon and a block follows.
 func (p *parser) looksLikeMatch() bool {
-	next := p.ahead(1)
+	next := p.ahead()
 	if next.kind == tokNewline || next.kind == tokOp && next.text != "..." && next.text != "(" && next.text != "[" && next.text != "{" && next.text != "-" &&
 		next.text != "*" {
 		return false

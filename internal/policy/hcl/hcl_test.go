@@ -115,7 +115,7 @@ func TestParseTellsFileLineAndRemedy(t *testing.T) {
 	deep := strings.Repeat("[", 50) + strings.Repeat("]", 50)
 	tests := []struct{ name, text, want string }{
 		{"unknown capability", "path \"a\" {\n  capabilities = [\"raed\"]\n}", `p.hcl:2: path "a": unknown capability "raed": use create`},
-		{"unknown key", "path \"a\" {\n\n  capabilites = []\n}", `p.hcl:3: path "a": unknown key "capabilites": known are`},
+		{"unknown key", "path \"a\" {\n\n  capability = []\n}", `p.hcl:3: path "a": unknown key "capability": known are`},
 		{"unknown block", "\npaths \"a\" {}", `p.hcl:2: unknown key "paths": a policy holds path`},
 		{"twice", "path \"a\" {\n capabilities = []\n capabilities = []\n}", `p.hcl:3: path "a": capabilities stands twice`},
 		{"plus star", "\npath \"a/+*\" {}", `p.hcl:2: path "a/+*": "+*" is not a pattern`},

@@ -39,7 +39,7 @@ func (r *Repo) RemoteRefs() []string {
 	root := filepath.Join(r.common, "refs", "remotes")
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil // a repository without remotes has none
+			return nil //nolint:nilerr // a repository without remotes has none
 		}
 		if rel, err := filepath.Rel(r.common, path); err == nil {
 			if x, ok := r.ref(filepath.ToSlash(rel)); ok {

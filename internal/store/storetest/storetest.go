@@ -296,7 +296,7 @@ func testLimits(t *testing.T, s *suite) {
 	s.wantKeys(store.Query{After: longest})
 	_, err := s.Apply(t.Context(), []store.Op{{Key: longest + "k", Value: nil}})
 	wantErr(t, "long key", err, store.ErrInvalid)
-	_, err = s.Apply(t.Context(), []store.Op{{Key: "v", Value: append(largest, 0)}})
+	_, err = s.Apply(t.Context(), []store.Op{{Key: "v", Value: slices.Concat(largest, []byte{0})}})
 	wantErr(t, "large value", err, store.ErrInvalid)
 	_, _, err = s.Get(t.Context(), 0, longest+"k")
 	wantErr(t, "get of a long key", err, store.ErrInvalid)
