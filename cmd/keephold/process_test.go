@@ -81,14 +81,14 @@ func devProcess(t *testing.T, dir string) *process {
 }
 
 // kill ends the process by a signal and answers how it ended. A second call does nothing.
-func (p *process) kill(sig syscall.Signal) syscall.WaitStatus {
+func (p *process) kill(sig syscall.Signal) (status syscall.WaitStatus) {
 	if p.cmd.Process == nil || p.cmd.ProcessState != nil {
-		return 0
+		return status
 	}
 	_ = p.cmd.Process.Signal(sig) // it may have ended by itself
 	_ = p.cmd.Wait()
 	p.http.CloseIdleConnections()
-	status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	status, _ = p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return status
 }
 
