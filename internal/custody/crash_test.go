@@ -98,6 +98,8 @@ type keep struct {
 	log    *audit.Log
 	clock  *clock
 	end    func()
+
+	requests sync.RWMutex // held for reading by writers that run beside work
 }
 
 // start is a process that opens the store and dies at its n-th Apply; n < 0 lives.
@@ -214,7 +216,11 @@ func (k *keep) work(rounds int) error {
 		if err := k.desk.WorkOnce(k.t.Context()); err != nil {
 			return err
 		}
+		// No request lives for eleven minutes, so none may straddle them here: a writer that sealed under a term must
+		// have committed before the term can be retired.
+		k.requests.Lock()
 		k.clock.pass(11 * time.Minute)
+		k.requests.Unlock()
 	}
 	return nil
 }
@@ -489,7 +495,9 @@ func TestWritesDuringSweep(t *testing.T) {
 					return
 				default:
 				}
+				k.requests.RLock()
 				_, err := k.desk.Write(t.Context(), k.local(), ref(t, fmt.Sprintf("app/%03d", w*11)), custody.Put{Value: secret.NewValue(fmt.Appendf(nil, `{"w":%d}`, i)), Kind: secret.Map})
+				k.requests.RUnlock()
 				if err != nil {
 					t.Error(err)
 					return

@@ -72,23 +72,22 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 	}
 	o := &Opened{Server: s, CAFile: caFile}
 	for _, l := range listeners {
-		o.Addrs = append(o.Addrs, address(l.Addr(), f.Listener))
+		o.Addrs = append(o.Addrs, address(l))
 		log.Info("listening", slog.String("address", l.Addr().String()))
 	}
 	log.Info("opened", slog.String("storage", f.Storage.Kind), slog.String("seal", f.Seal.Kind), slog.Bool("sealed", k.Desk.Sealed()), slog.String("version", version))
 	return o, nil
 }
 
-func address(a net.Addr, ls []ListenerFile) string {
-	if a.Network() == "unix" {
-		return "unix:" + a.String()
+// address is how clients name a listener: what it speaks is known from what it is.
+func address(l net.Listener) string {
+	switch l.(type) {
+	case *net.UnixListener:
+		return "unix:" + l.Addr().String()
+	case *net.TCPListener:
+		return "http://" + l.Addr().String()
 	}
-	for _, l := range ls {
-		if l.Plaintext && l.Address == a.String() {
-			return "http://" + a.String()
-		}
-	}
-	return "https://" + a.String()
+	return "https://" + l.Addr().String()
 }
 
 // unsealBySelf opens a keep whose seal needs no person. One without keys yet waits for somebody to initialize it; its

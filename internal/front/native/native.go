@@ -84,12 +84,18 @@ func routes() []route {
 		{http.MethodGet, "grants", []policy.Operation{"native.grant.list", "native.grant.read"}, readGrants},
 		{http.MethodPut, "grants", []policy.Operation{"native.grant.update"}, writeGrant},
 		{http.MethodDelete, "grants", []policy.Operation{"native.grant.delete"}, dropGrants},
+		{http.MethodGet, "audit", []policy.Operation{"native.audit.read"}, readAudit},
+		{http.MethodGet, "audit-key", []policy.Operation{"native.audit.verify"}, readAuditKey},
+		{http.MethodGet, "verify", []policy.Operation{"native.verify"}, verify},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
 	}
 }
 
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, Prefix+"verify") {
+		unhurried(w)
+	}
 	answer, err := f.serve(r)
 	if err != nil {
 		f.fail(w, err)
