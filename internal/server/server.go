@@ -22,15 +22,16 @@ import (
 
 // Config of a Server. Keep and Listeners are needed; the Server takes both over and closes them.
 type Config struct {
-	Keep        *Keep
-	Listeners   []net.Listener
-	Sinks       []*sink.Feed // of the audit log; fed while the server runs
-	Log         *slog.Logger
-	Version     string
-	RequestTime time.Duration // bound on one request; 0 is 30 s
-	MaxBody     int64         // bytes of a body; 0 is 1 MiB
-	JSONDepth   int           // 0 is 64
-	SignInRate  float64       // sign-ins a second and address; 0 is 20
+	Keep         *Keep
+	Listeners    []net.Listener
+	Sinks        []*sink.Feed        // of the audit log; fed while the server runs
+	AuditDevices []vault.AuditDevice // the sinks, as sys/audit shows them
+	Log          *slog.Logger
+	Version      string
+	RequestTime  time.Duration // bound on one request; 0 is 30 s
+	MaxBody      int64         // bytes of a body; 0 is 1 MiB
+	JSONDepth    int           // 0 is 64
+	SignInRate   float64       // sign-ins a second and address; 0 is 20
 
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 	Snapshot  SnapshotFile     // when snapshots are taken by themselves
@@ -88,7 +89,7 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	m := cfg.Keep.metrics
 	front, err := vault.New(vault.Config{
 		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
-		Restore: restore,
+		Restore: restore, Audit: cfg.AuditDevices,
 		Storage: cfg.Keep.storage(), Node: hostname(),
 		Passwords: cfg.passwords,
 	})

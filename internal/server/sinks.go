@@ -13,6 +13,7 @@ import (
 	"github.com/keephold/keephold/internal/audit/sink/http"
 	"github.com/keephold/keephold/internal/audit/sink/stdout"
 	"github.com/keephold/keephold/internal/audit/sink/syslog"
+	"github.com/keephold/keephold/internal/front/vault"
 )
 
 // sinkOf makes the sink of one [[audit.sink]]. Sinks come from the server's own configuration and from nowhere else: a
@@ -65,4 +66,15 @@ func runFeeds(ctx context.Context, all []*sink.Feed, from *audit.Log, log *slog.
 		})
 	}
 	return &running
+}
+
+// devices is how sys/audit shows the sinks. Where they lead is the operator's business, so no address is shown.
+func devices(files []SinkFile) []vault.AuditDevice {
+	var all []vault.AuditDevice
+	for i, f := range files {
+		all = append(all, vault.AuditDevice{
+			Path: fmt.Sprintf("%s-%d/", f.Kind, i+1), Type: f.Kind, Description: "a copy of the log, from the server's configuration", Options: map[string]string{},
+		})
+	}
+	return all
 }
