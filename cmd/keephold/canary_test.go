@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,7 +40,7 @@ func forms(value string) []string {
 		value, string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(value, `"`, `\"`),
 		base64.StdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
 		hex.EncodeToString([]byte(value)), strings.ToUpper(hex.EncodeToString([]byte(value))),
-		url.QueryEscape(value), url.PathEscape(value), fmt.Sprintf("%q", value), fmt.Sprint([]byte(value)),
+		url.QueryEscape(value), url.PathEscape(value), fmt.Sprintf("%q", value), fmt.Sprint([]byte(value)), /* the numbers of its bytes */
 	}
 	for off := 1; off < 3; off++ { // inside a longer base64 text the value is shifted; its middle is the same in all
 		shifted := base64.StdEncoding.EncodeToString(append(make([]byte, off), value...))
@@ -250,4 +251,16 @@ func TestNoCoreDump(t *testing.T) {
 	if err != nil || len(cores) > 0 {
 		t.Errorf("left behind: %q, %v", cores, err)
 	}
+}
+
+// decimals is how a slice of bytes prints by mistake: "[104 117 110]".
+func decimals(value string) string {
+	var b strings.Builder
+	for i := range len(value) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(strconv.Itoa(int(value[i])))
+	}
+	return "[" + b.String() + "]"
 }

@@ -25,7 +25,7 @@ func auditCommand(env Env, o *options) *cobra.Command {
 		Long: `Read and check the audit log. These commands read the log's own directory (--dir): they need no server and no
 token, only the right to read the files, also while a server writes them. docs/audit.md describes them.`,
 		Example: "  keephold audit verify --dir /var/lib/keephold/audit\n  keephold audit who --secret secret/app --since 24h --dir audit\n  keephold audit tail --dir audit",
-	}, auditVerifyCommand(env, o), auditTailCommand(env, o), auditWhoCommand(env, o), auditProveCommand(env, o), auditCheckCommand(env, o), auditHashCommand(env, o), auditKeyCommand(env, o))
+	}, auditVerifyCommand(env, o), auditTailCommand(env), auditWhoCommand(env, o), auditProveCommand(env, o), auditCheckCommand(env, o), auditHashCommand(env, o), auditKeyCommand(env, o))
 }
 
 const usualAuditDir = "/var/lib/keephold/audit"
@@ -104,7 +104,7 @@ checkpoint of your own a log that was written anew as a whole is not noticed.`,
 	return c
 }
 
-func auditTailCommand(env Env, o *options) *cobra.Command {
+func auditTailCommand(env Env) *cobra.Command {
 	var dir string
 	var follow bool
 	var last uint64

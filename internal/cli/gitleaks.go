@@ -68,7 +68,7 @@ func gitleaksCommand(env Env, _ *options) *cobra.Command {
 
 func (p *peerOptions) git(env Env) *cobra.Command {
 	c := &cobra.Command{Use: "git [repo]", Short: "scan git repositories", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return p.history(env, cmd, first(args, "."))
+		return p.history(env, cmd, first(args))
 	}}
 	c.Flags().StringVar(&p.logOpts, "log-opts", "", "a range of commits")
 	c.Flags().BoolVar(&p.staged, "staged", false, "scan what is staged")
@@ -79,7 +79,7 @@ func (p *peerOptions) git(env Env) *cobra.Command {
 
 func (p *peerOptions) dir(env Env) *cobra.Command {
 	c := &cobra.Command{Use: "dir [path]", Aliases: []string{"file", "directory"}, Short: "scan directories or files", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return p.files(env, cmd, first(args, "."))
+		return p.files(env, cmd, first(args))
 	}}
 	c.Flags().BoolVar(&p.links, "follow-symlinks", false, "follow symbolic links")
 	return c

@@ -24,13 +24,13 @@ func hookCommand(env Env, o *options) *cobra.Command {
 	}
 	c.AddCommand(
 		&cobra.Command{Use: "install [REPOSITORY]", Short: "install pre-commit and pre-push; a hook that is there runs first", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return env.eachHook(o, first(args, "."), installHook)
+			return env.eachHook(o, first(args), installHook)
 		}},
 		&cobra.Command{Use: "uninstall [REPOSITORY]", Short: "remove them and put back what was there", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return env.eachHook(o, first(args, "."), uninstallHook)
+			return env.eachHook(o, first(args), uninstallHook)
 		}},
 		&cobra.Command{Use: "status [REPOSITORY]", Short: "say which hooks are there", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return env.eachHook(o, first(args, "."), hookStatus)
+			return env.eachHook(o, first(args), hookStatus)
 		}},
 	)
 	return c

@@ -94,7 +94,7 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Short:   "scan the whole history, with unreachable objects, stashes, notes and messages",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := first(args, ".")
+			path := first(args)
 			repo, err := openRepo(path)
 			if err != nil {
 				return err
@@ -119,7 +119,7 @@ func scanStagedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Short: "scan what the next commit would add",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := first(args, ".")
+			path := first(args)
 			repo, err := openRepo(path)
 			if err != nil {
 				return err
@@ -158,11 +158,11 @@ func scanStdinCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 	}
 }
 
-func first(args []string, otherwise string) string {
+func first(args []string) string {
 	if len(args) > 0 {
 		return args[0]
 	}
-	return otherwise
+	return "."
 }
 
 func openRepo(path string) (*git.Repo, error) {

@@ -18,7 +18,7 @@ func serverCommand(env Env, _ *options) *cobra.Command {
 		Short: "serve a keep as its configuration file says",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := readServerConfig(file, env)
+			cfg, err := readServerConfig(file)
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ func serverCommand(env Env, _ *options) *cobra.Command {
 	return c
 }
 
-func readServerConfig(file string, env Env) (server.File, error) {
+func readServerConfig(file string) (server.File, error) {
 	cfg, err := server.ReadFile(file, os.Environ())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -71,7 +71,7 @@ func configCommand(env Env, o *options) *cobra.Command {
 		Short: "check a server's configuration file",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := readServerConfig(args[0], env); err != nil {
+			if _, err := readServerConfig(args[0]); err != nil {
 				return err
 			}
 			if o.json {

@@ -52,7 +52,7 @@ func (env Env) setOne(cmd *cobra.Command, o *options, p *project, f *setFlags, a
 		return usagef("the value of %s is on the command line: it would stay in your shell history and in ps; nothing was stored", name).
 			withHint("keephold set %s (asks), keephold set %s < FILE, or --generate; if it is no secret, say so: secret = false in %s", name, name, projectFile)
 	}
-	text, err := env.newValue(f, s, name, args)
+	text, err := env.newValue(f, name, args)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (p *project) key(ref, envName string) (string, environment, error) {
 	return name, e, err
 }
 
-func (env Env) newValue(f *setFlags, s *settings.Setting, name string, args []string) (string, error) {
+func (env Env) newValue(f *setFlags, name string, args []string) (string, error) {
 	switch {
 	case f.generate != "":
 		v, err := settings.Generate(f.generate)

@@ -120,15 +120,15 @@ func (k *keep) start(n int, after bool) {
 	}
 	k.desk = desk
 	log := k.log
-	k.end = func() {
+	k.end = sync.OnceFunc(func() {
 		_ = desk.Close(context.Background()) // a dead process closes nothing in order
 		_ = log.Close()
-	}
+	})
+	k.t.Cleanup(k.end) // after TempDir's own, so that it runs before the directory goes
 }
 
 func newKeep(t *testing.T) *keep {
 	k := &keep{t: t, engine: mem.New(), clock: &clock{at: time.Now()}}
-	t.Cleanup(func() { k.end() })
 	k.start(-1, false)
 	return k
 }

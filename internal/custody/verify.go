@@ -280,7 +280,7 @@ func (v *verifier) value(ctx context.Context, e store.Entry) (string, error) {
 	}
 	data, err := v.keys().OpenDataKey(v.d.place(dataKeyPlace, ns, string(uid), 0), v.lastHead.DataKey)
 	if err != nil {
-		return "", nil // named at the head //nolint:nilerr // what does not open is a finding, not a failure
+		return "", nil //nolint:nilerr // named at the head
 	}
 	plain, err := data.Open(v.d.place(valuePlace, ns, string(uid), number), e.Value)
 	clear(plain)

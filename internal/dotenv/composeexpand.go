@@ -19,11 +19,11 @@ func composeTemplate(s string, lookup func(string) (string, bool), depth int) (s
 			continue
 		}
 		rest := s[i+1:]
-		switch {
-		case rest[0] == '$':
+		switch rest[0] {
+		case '$':
 			b.WriteByte('$')
 			i += 2
-		case rest[0] == '{':
+		case '{':
 			n := composeBraced(rest)
 			if n < 0 {
 				return "", &valueError{CodeReference, "compose rejects this reference",

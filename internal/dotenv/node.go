@@ -28,7 +28,8 @@ func scanNode(src string) ([]binding, []*SyntaxError) {
 		if m[2] >= 0 {
 			b.start = origin(m[2])
 		}
-		raw, at := "", 0
+		var raw string
+		var at int
 		if m[6] >= 0 {
 			raw, at = text[m[6]:m[7]], m[6]
 		} else {

@@ -181,12 +181,12 @@ func (w *world) findObjects(f *pyFile) {
 			continue
 		}
 		full := f.qualified(call.Func)
-		switch {
-		case full == "decouple.Config" || full == "decouple.AutoConfig":
+		switch full {
+		case "decouple.Config", "decouple.AutoConfig":
 			f.configs[name] = Decouple
-		case full == "starlette.config.Config":
+		case "starlette.config.Config":
 			f.configs[name] = Starlette
-		case full == "environ.Env" || full == "environ.FileAwareEnv" || full == "environs.Env":
+		case "environ.Env", "environ.FileAwareEnv", "environs.Env":
 			f.configs[name] = DjangoEnviron
 		}
 		if c := w.settingsClass(last(full)); c != nil {

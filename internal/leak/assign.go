@@ -190,23 +190,23 @@ func vendorValue(b []byte, i int, a *assignment) bool {
 			sep = false
 			continue
 		}
-		switch {
-		case c == '_' || c == '-' || c == '.' || c == '\\':
+		switch c {
+		case '_', '-', '.', '\\':
 			sep = true
-		case c == ' ' || c == '\t':
+		case ' ', '\t':
 			sep = true
 			if a.oper == "" {
 				a.oper = " "
 			}
-		case c == '\n' || c == '\r':
+		case '\n', '\r':
 			if a.oper == " " {
 				return false
 			}
 			sep = true
-		case c == '"' || c == '\'' || c == '`':
+		case '"', '\'', '`':
 			a.quote = c
 			sep = true
-		case c == '=' || c == ':' || c == ',' || c == '>' || c == '(' || c == '?' || c == '[' || c == ']' || c == '+' || c == '|':
+		case '=', ':', ',', '>', '(', '?', '[', ']', '+', '|':
 			a.oper = string(c)
 			a.quote = 0
 			sep = true

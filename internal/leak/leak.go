@@ -105,16 +105,3 @@ type Rule struct {
 	Identifier  bool // names something but opens nothing; reported only when asked for
 	Good, Bad   []string
 }
-
-// family returns the vendor or kind that the rule belongs to.
-func (r Rule) family() string {
-	if r.Family != "" {
-		return r.Family
-	}
-	for i := range len(r.ID) {
-		if r.ID[i] == '-' {
-			return r.ID[:i]
-		}
-	}
-	return r.ID
-}

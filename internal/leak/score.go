@@ -78,7 +78,7 @@ func generic(b []byte, a *assignment) tally {
 		return t
 	}
 	if kind == passwordName {
-		return password(b, a, v, s)
+		return password(a, v, s)
 	}
 	if len(v) < 8 {
 		return t
@@ -142,7 +142,7 @@ func generic(b []byte, a *assignment) tally {
 
 // password scores a value whose name says password: people's passwords are short and made of words, so the shape of
 // the assignment has to carry most of the weight.
-func password(b []byte, a *assignment, v []byte, s shape) tally {
+func password(a *assignment, v []byte, s shape) tally {
 	var t tally
 	t.add(30, "the name says password")
 	r := s.random()

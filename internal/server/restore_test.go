@@ -354,7 +354,7 @@ func TestRestoreUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				rq, err := http.NewRequest("POST", r.dev.Addr+"/v1/secret/data/a", strings.NewReader(`{"data":{"v":"x"}}`))
+				rq, err := http.NewRequest(http.MethodPost, r.dev.Addr+"/v1/secret/data/a", strings.NewReader(`{"data":{"v":"x"}}`))
 				if err != nil {
 					return
 				}

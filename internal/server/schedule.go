@@ -41,7 +41,7 @@ func (s *Server) runSnapshots(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // the server stops
 		default:
-			s.cfg.Log.Error("snapshot not taken", "dir", cfg.Dir, slog.String("error", err.Error()))
+			s.cfg.Log.Error("snapshot not taken", slog.String("dir", cfg.Dir), slog.String("error", err.Error()))
 			wait = min(every, snapshotRetry)
 		}
 	}

@@ -111,7 +111,7 @@ func (s *Server) restore(ctx context.Context, c auth.Caller, body io.Reader, o c
 		s.cfg.Log.Error("restore", slog.String("error", err.Error()))
 		return err
 	}
-	s.cfg.Log.Info("restored a snapshot", "revision", in.meta.Revision, "installation", in.meta.Installation, "sealed", k.Desk.Sealed())
+	s.cfg.Log.Info("restored a snapshot", slog.Uint64("revision", in.meta.Revision), slog.String("installation", in.meta.Installation), slog.Bool("sealed", k.Desk.Sealed()))
 	return nil
 }
 

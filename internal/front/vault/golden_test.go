@@ -205,7 +205,6 @@ func (k *keep) replay(text string) string {
 		case strings.HasPrefix(line, ">>> "):
 			parts := append(strings.SplitN(line[4:], " ", 3), "", "")
 			x = &exchange{method: parts[0], path: k.fill(parts[1]), body: k.fill(parts[2])}
-			inAnswer = false
 		case strings.HasPrefix(line, "as "):
 			token = k.fill(line[3:])
 			if token == "nobody" {

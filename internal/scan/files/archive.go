@@ -30,7 +30,7 @@ const (
 )
 
 // archiveOf tells archives by their first bytes.
-func archiveOf(name string, b []byte) opener {
+func archiveOf(b []byte) opener {
 	switch {
 	case bytes.HasPrefix(b, []byte("PK\x03\x04")):
 		return (*archive).zip
@@ -66,7 +66,7 @@ func (a *archive) take(name string, r io.Reader) ([]byte, bool) {
 
 // inner hands on a member, which may be an archive itself.
 func (a *archive) inner(name string, b []byte, depth int) {
-	if open := archiveOf(name, b); open != nil && depth < a.w.s.Archives {
+	if open := archiveOf(b); open != nil && depth < a.w.s.Archives {
 		if err := open(a, name, b, depth); err != nil {
 			a.w.cover.Skip("archive cannot be read", name)
 		}

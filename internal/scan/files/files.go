@@ -152,7 +152,7 @@ func (w *worker) file(it item) {
 // content hands a file on as text, or opens it when it is an archive.
 func (w *worker) content(path string, b []byte, depth int) {
 	if depth < w.s.Archives {
-		if open := archiveOf(path, b); open != nil {
+		if open := archiveOf(b); open != nil {
 			a := &archive{w: w, left: w.s.MaxInside}
 			if a.left == 0 {
 				a.left = DefaultMaxInside

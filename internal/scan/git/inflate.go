@@ -291,7 +291,8 @@ func (f *inflater) codes(in *input) bool {
 			i++
 			continue
 		}
-		value, n := uint8(0), 0
+		var value uint8
+		var n int
 		switch sym {
 		case 16:
 			if i == 0 {

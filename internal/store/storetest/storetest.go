@@ -352,7 +352,7 @@ func testOwnership(t *testing.T, s *suite) {
 	for i := range got {
 		got[i], listed[i] = 'y', 'z'
 	}
-	got = append(got[:0], "longer than it was before"...)
+	_ = append(got[:0], "longer than it was before"...)
 	if e := s.get("a")[0]; string(e.Value) != "before" {
 		t.Errorf("a caller's writes reached the store: %q", e.Value)
 	}
