@@ -40,7 +40,7 @@ func forms(value string) []string {
 		value, string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(value, `"`, `\"`),
 		base64.StdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
 		hex.EncodeToString([]byte(value)), strings.ToUpper(hex.EncodeToString([]byte(value))),
-		url.QueryEscape(value), url.PathEscape(value), fmt.Sprintf("%q", value), fmt.Sprint([]byte(value)), /* the numbers of its bytes */
+		url.QueryEscape(value), url.PathEscape(value), fmt.Sprintf("%q", value), decimals(value),
 	}
 	for off := 1; off < 3; off++ { // inside a longer base64 text the value is shifted; its middle is the same in all
 		shifted := base64.StdEncoding.EncodeToString(append(make([]byte, off), value...))
