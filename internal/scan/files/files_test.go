@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/keephold/keephold/internal/leak"
@@ -85,9 +84,7 @@ func TestSource(t *testing.T) {
 	zw.Close()
 	write(t, dir, "z.zip", z.Bytes())
 	if runtime.GOOS != "windows" {
-		if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		makePipe(t, filepath.Join(dir, "pipe"))
 		if err := os.Symlink(dir, filepath.Join(dir, "sub", "loop")); err != nil {
 			t.Fatal(err)
 		}
