@@ -84,7 +84,10 @@ func verify(rq *request) (any, error) {
 	}, nil
 }
 
-// unhurried takes the deadline off an answer that may take longer than a request usually may.
+// unhurried takes the deadlines off a request whose answer may take longer than others may. The one for reading goes
+// too: net/http ends a running request's context when it passes. The next request on the connection has its own again.
 func unhurried(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // in process there is none
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // in process there are none
+	_ = c.SetWriteDeadline(time.Time{})
 }
