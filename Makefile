@@ -3,6 +3,7 @@
 #   make              build, vet, house rules, unit tests: under a minute, before each commit
 #   make test         everything a fresh machine can run; names what it skips
 #   make race         all tests with the race detector
+#   make guard        our own scanner over the history and the working tree
 #   make lint         golangci-lint with staticcheck, pinned in scripts/versions
 #   make script       the txtar scripts of the command line
 #   make fuzz         every fuzz target for FUZZTIME each
@@ -20,7 +21,7 @@ BENCHCOUNT ?= 10
 ROUNDS     ?= 200
 export CGO_ENABLED = 0
 
-.PHONY: all build vet house unit test race lint script fuzz bench vuln deps deps-check conformance torture cross release-check release clean
+.PHONY: all build vet house guard unit test race lint script fuzz bench vuln deps deps-check conformance torture cross release-check release clean
 
 all: build vet house unit
 
@@ -41,6 +42,9 @@ test: build
 
 race:
 	@CGO_ENABLED=1 $(GO) run scripts/testreport.go -allow .ci/allowed-skips.txt -- $(GO) test -json -race -timeout 30m ./...
+
+guard:
+	scripts/guard
 
 lint:
 	scripts/lint
