@@ -156,9 +156,8 @@ func runBlocks(blocks []block, dir, bin, tmp string) (offences []string) {
 			if c.behind() {
 				body := strings.TrimSuffix(strings.TrimSpace(c.text), "&")
 				fmt.Fprintf(&script, "{ %s\n} >%s.out 2>&1 </dev/null &\n", body, out)
-				if len(c.want) > 0 { // ready when as many lines are there as the document shows
-					fmt.Fprintf(&script, "for i in {1..300}; do [ \"$(wc -l <%s.out)\" -ge %d ] && break; sleep 0.1; done\n", out, len(c.want))
-				}
+				// Ready when as many lines are there as the document shows, or one, or when it ended.
+				fmt.Fprintf(&script, "for i in {1..1200}; do [ \"$(wc -l <%s.out)\" -ge %d ] && break; kill -0 $! 2>/dev/null || break; sleep 0.1; done\n", out, max(1, len(c.want)))
 				fmt.Fprintf(&script, "echo 0 >%s.rc\n", out)
 			} else {
 				fmt.Fprintf(&script, "{ %s\n} >%s.out 2>&1 </dev/null\necho $? >%s.rc\n", c.text, out, out)
@@ -166,7 +165,7 @@ func runBlocks(blocks []block, dir, bin, tmp string) (offences []string) {
 			n++
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	sh := exec.CommandContext(ctx, "bash", "-c", script.String())
 	sh.Dir = dir

@@ -69,7 +69,7 @@ func TestCanaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // the log's interval
+	p.kill(syscall.SIGINT) // so that everything is written
 	channels := []channel{
 		{"log", p.talk.String(), "msg=listening"},
 		{"audit log", everyFile(t, auditDir), "control-path-0"},
@@ -112,7 +112,7 @@ func canaryServer(t *testing.T) (*process, string) {
 		t.Fatal(err)
 	}
 	serves := regexp.MustCompile(`serves https?://(\S+)`)
-	for until := time.Now().Add(20 * time.Second); p.addr == ""; time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); p.addr == ""; time.Sleep(10 * time.Millisecond) {
 		if m := serves.FindStringSubmatch(p.talk.String()); m != nil {
 			p.addr = "http://" + m[1]
 		} else if time.Now().After(until) {

@@ -16,7 +16,7 @@ import (
 // eventually asks until the status is the wanted one, and answers the last body.
 func (p *process) eventually(want int, method, path, body string) string {
 	p.t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		status, b, err := p.do(method, path, body)
 		if err == nil && status == want {
 			return string(b)

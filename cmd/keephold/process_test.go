@@ -51,7 +51,7 @@ func keephold(t *testing.T, args ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{t: t, talk: new(output), http: &http.Client{
-		Timeout:   20 * time.Second,
+		Timeout:   2 * time.Minute,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 	}}
 	p.cmd = &exec.Cmd{Path: exe, Args: append([]string{"keephold"}, args...), Stderr: p.talk, Dir: t.TempDir()}

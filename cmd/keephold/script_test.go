@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 //	                KEEPHOLD_CACERT at it
 //	code N COMMAND  runs a command that has to end with exit code N, its output in the files out and err
 //	cut FILE        takes what operator init printed apart: shareN, shares, and the root token in ROOT
+//	until RE CMD    runs a command again and again until its output matches
 //	sub NAME FILE   sets a variable to the first line of a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -36,7 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "code": exitCode, "sub": substitute, "cut": cutKeys},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "code": exitCode, "until": until, "sub": substitute, "cut": cutKeys},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -105,7 +107,7 @@ func background(ts *testscript.TestScript, cmd *exec.Cmd) {
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		stop := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
+		stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // an interrupt is how it ends
 		stop.Stop()
 	})
@@ -120,7 +122,7 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Path = find(ts, args[1])
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	stop := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	stop := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
 	err := cmd.Run()
 	stop.Stop()
 	ts.Logf("[stdout]\n%s[stderr]\n%s", stdout.String(), stderr.String())
@@ -131,6 +133,24 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := cmd.ProcessState.String(); got != "exit status "+args[0] {
 		ts.Fatalf("got %s, want exit status %s", got, args[0])
+	}
+}
+
+// until is for what another process does in its own time: until REGEXP keephold ARGS…
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || args[1] != "keephold" {
+		ts.Fatalf("usage: until REGEXP keephold ARGS…")
+	}
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		out, err := command(ts, args[2:]).CombinedOutput()
+		if err == nil && want.Match(out) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%q does not come: %v\n%s", args[0], err, out)
+		}
 	}
 }
 

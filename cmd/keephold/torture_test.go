@@ -84,7 +84,7 @@ func TestTortureWrites(t *testing.T) {
 			histories[k] = append(histories[k], porcupine.Operation{ClientId: tortureClients, Input: act{}, Output: last, Call: call, Return: time.Now().UnixNano()})
 			acknowledged[path] = p.checkKept(path, histories[k])
 			total += len(acknowledged[path])
-			if got := porcupine.CheckOperationsTimeout(register(), histories[k], time.Minute); got != porcupine.Ok {
+			if got := porcupine.CheckOperationsTimeout(register(), histories[k], 10*time.Minute); got != porcupine.Ok {
 				t.Fatalf("round %d: the history of %s, %d operations: %s", round, path, len(histories[k]), got)
 			}
 		}

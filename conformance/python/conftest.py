@@ -51,7 +51,7 @@ def environment():
 def stop(process):
     process.terminate()
     try:
-        assert process.wait(20) == 0, "the server did not stop cleanly"
+        assert process.wait(120) == 0, "the server did not stop cleanly"
     finally:
         process.kill()
 
@@ -90,12 +90,12 @@ dir = "{directory}/audit"
         )
         self.ca = None
         threading.Thread(target=self.read, args=(self.process,), daemon=True).start()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
             try:
-                if self.ca and requests.get(f"{self.url}/v1/sys/health", verify=self.ca, timeout=5).status_code in (200, 501, 503):
+                if self.ca and requests.get(f"{self.url}/v1/sys/health", verify=self.ca, timeout=60).status_code in (200, 501, 503):
                     return
             except requests.ConnectionError:
                 pass

@@ -66,7 +66,7 @@ def test_fastapi_service(keep):
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as service:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 120
             while True:
                 try:
                     assert service.get("/health").json() == {"authenticated": True}
@@ -80,6 +80,6 @@ def test_fastapi_service(keep):
             assert service.get("/settings/unknown").status_code == 404
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
     data = keep.root().secrets.kv.v2.read_secret_version(path="shop/service", raise_on_deleted_version=True)["data"]["data"]
     assert data == {"api_key": "k-1", "region": "us"}

@@ -65,7 +65,7 @@ def project(tmp_path):
 
 def run(project, *args, **kw):
     root, env = project
-    return subprocess.run(args, cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, **kw)
+    return subprocess.run(args, cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **kw)
 
 
 def test_same_settings_and_nothing_in_plain_text(project):

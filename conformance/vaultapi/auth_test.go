@@ -74,7 +74,7 @@ func TestLifetimeWatcher(t *testing.T) {
 			}
 		case err := <-w.DoneCh():
 			t.Errorf("ended: %v", err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("not renewed")
 		}
 	})

@@ -126,7 +126,7 @@ func sealed(t *testing.T) *keep {
 	k := &keep{addr: "https://" + addr}
 	select {
 	case k.ca = <-ca:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the server does not say where its CA is")
 	}
 	k.root = k.client(t, "")

@@ -195,7 +195,7 @@ func TestCeremony(t *testing.T) {
 	if got(s.SealStatus())(t).Sealed {
 		t.Error("the new shares do not open it")
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		if _, err := k.root.Auth().Token().LookupSelf(); err == nil {
 			break

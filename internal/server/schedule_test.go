@@ -48,7 +48,7 @@ func TestScheduledSnapshots(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	first := ""
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		names, err := filepath.Glob(filepath.Join(dir, "keephold-*.snapshot"))
 		if err != nil || time.Now().After(until) {
 			t.Fatalf("snapshots did not come: %q, %v", names, err)

@@ -46,7 +46,7 @@ address = "http://`+hang.Addr().String()+`"
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	url := strings.Replace(s.Addrs[0], "https://", "http://", 1)
-	client := &http.Client{Timeout: 5 * time.Second}
+	client := &http.Client{Timeout: 2 * time.Minute}
 	for range 20 {
 		resp, err := client.Get(url + "/v1/sys/health")
 		if err != nil {
@@ -63,7 +63,7 @@ address = "http://`+hang.Addr().String()+`"
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("the server did not stop while a sink hangs")
 	}
 }

@@ -20,7 +20,7 @@ func batch(rev store.Revision, keys ...string) store.Batch {
 
 // collect reads batches until one reaches a revision, or an error comes.
 func collect(f *store.Feed, after, upto store.Revision) (got []store.Revision, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for b, err := range f.Watch(ctx, after) {
 		if err != nil {

@@ -3,6 +3,7 @@ package hcl_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -189,14 +190,37 @@ func TestParseBounds(t *testing.T) {
 	}
 }
 
-// TestAdvisoryParserDenialOfService: the worst texts of the permitted size are refused or read quickly and never end the process.
-func TestAdvisoryParserDenialOfService(t *testing.T) {
+// worstTexts are what a parser may be made to work hardest with, each repeated to the size that is permitted.
+func worstTexts(yield func(string, []byte) bool) {
 	for _, unit := range []string{"{", "[", "path \"a\" {", "a=[", "\"${", "/*", "#\n", "<<A\n", "a {", "{\"a\":", "[{", "\\", "a=\"\\", "\"\n", "path \"a\" { capabilities = [\"read\"] }\n", "{\"path\":["} {
-		start := time.Now()
-		_, _ = hcl.Parse("p", "", []byte(strings.Repeat(unit, hcl.MaxSize/len(unit))))
-		if took := time.Since(start); took > 20*time.Second {
-			t.Errorf("%q repeated took %v", unit, took)
+		if !yield(unit, []byte(strings.Repeat(unit, hcl.MaxSize/len(unit)))) {
+			return
 		}
+	}
+}
+
+// TestAdvisoryParserDenialOfService: the worst texts of the permitted size never end the process, and cost memory in
+// proportion to their size. What they cost in time is BenchmarkWorstTexts.
+func TestAdvisoryParserDenialOfService(t *testing.T) {
+	for unit, text := range worstTexts {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = hcl.Parse("p", "", text)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 256*uint64(len(text)) {
+			t.Errorf("%q repeated: %d bytes of text take %d bytes", unit, len(text), took)
+		}
+	}
+}
+
+func BenchmarkWorstTexts(b *testing.B) {
+	for unit, text := range worstTexts {
+		b.Run(unit, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				_, _ = hcl.Parse("p", "", text)
+			}
+		})
 	}
 }
 

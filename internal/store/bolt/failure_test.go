@@ -216,7 +216,7 @@ func TestLocked(t *testing.T) {
 	}
 	waits := open(t, path, bolt.Options{})
 	time.AfterFunc(100*time.Millisecond, func() { _ = waits.Close() })
-	open(t, path, bolt.Options{}) // gets it when the other lets go
+	open(t, path, bolt.Options{LockTimeout: 2 * time.Minute}) // gets it when the other lets go
 }
 
 // TestReplaced: who waited for the lock of a file that was replaced opens the new one.
@@ -235,7 +235,7 @@ func TestReplaced(t *testing.T) {
 		_ = os.Rename(other, path)
 		_ = e.Close()
 	})
-	if got := valueOf(t, open(t, path, bolt.Options{}), "a"); got != "new" {
+	if got := valueOf(t, open(t, path, bolt.Options{LockTimeout: 2 * time.Minute}), "a"); got != "new" {
 		t.Errorf("a is %q", got)
 	}
 }
@@ -386,7 +386,7 @@ func TestPanicWhileWriting(t *testing.T) {
 		if err != nil {
 			t.Errorf("close: %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("close hangs")
 	}
 	if got := valueOf(t, open(t, path, bolt.Options{LockTimeout: -1}), "a"); got != "1" {
@@ -418,7 +418,14 @@ func TestCloseUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(30 * time.Millisecond)
+	writes := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(acked)
+	}
+	for until := time.Now().Add(2 * time.Minute); writes() < 64 && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -430,7 +437,7 @@ func TestCloseUnderLoad(t *testing.T) {
 			t.Errorf("%s: acknowledged %v, found revision %d, %v", key, want, entries[0].Rev, err)
 		}
 	}
-	if len(acked) < 32 {
+	if len(acked) < 64 {
 		t.Errorf("only %d writes", len(acked))
 	}
 }
