@@ -87,6 +87,7 @@ func (a *Authority) Made(c Caller) bool { return c.authority == a }
 // Credential is what a request presents.
 type Credential struct {
 	Token Proof
+	Claim Claim // when set, the proof; Token is not looked at
 	From  From
 	Terms Terms
 }
@@ -106,6 +107,9 @@ var (
 // Authenticate answers the Caller that a credential stands for. There is no error beside it: what is wrong with the
 // credential is the Caller's refusal, which wraps secret.ErrDenied, or the store's own error when it could not answer.
 func (a *Authority) Authenticate(ctx context.Context, cred Credential) Caller {
+	if cred.Claim != nil {
+		return a.claim(ctx, &cred)
+	}
 	text := cred.Token.b
 	switch {
 	case len(text) == 0:

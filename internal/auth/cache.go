@@ -19,6 +19,7 @@ type holding struct {
 	deadline time.Time // the least expiry of the token and those it hangs on; zero: none
 	deps     []*dep    // other records it was derived from: ancestors, the entity, its groups
 	who      *who
+	standing *Standing // what a Claim found; nil for a token
 }
 
 // dep is one record that holdings depend on. Forgetting it makes all of them stale at once, however many they are.

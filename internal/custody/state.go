@@ -187,6 +187,9 @@ func (t *turn) alter(ctx context.Context, sp *secret.Space, ref secret.Ref, crea
 		case e != nil:
 			n.head = e.head.Clone()
 		case create:
+			if err := t.representable(sp, ref.Path); err != nil {
+				return err
+			}
 			n.head = &secret.Head{UID: newUID(now), Created: now}
 		default:
 			return fmt.Errorf("%s: %w", ref, secret.ErrNotFound)

@@ -116,6 +116,9 @@ func (t *turn) write(ctx context.Context, sp *secret.Space, ref secret.Ref, p Pu
 			if err := t.refuseFolder(ctx, sp, ref); err != nil {
 				return Reading{}, err
 			}
+			if err := t.representable(sp, ref.Path); err != nil {
+				return Reading{}, err
+			}
 		}
 		n, err := t.next(sp, ref, e, p)
 		if err != nil {

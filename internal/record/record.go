@@ -75,6 +75,7 @@ type Need struct {
 	Resource   string            // policy resource: the Vault API path, whichever dialect asked
 	Capability policy.Capability // one capability
 	Sudo       bool              // and sudo, where the vendor's path is root-protected
+	Known      bool              // no policy needed, only a caller who is known: it is about the caller itself
 	Open       bool              // no policy needed: sign-in, health, unwrapping by possession
 }
 

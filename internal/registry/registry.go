@@ -86,6 +86,9 @@ type Table struct {
 	quotas     []*Quota
 	spaceTree  map[secret.NamespaceID]map[string]*secret.Space
 	mountTree  map[secret.NamespaceID]map[string]*Mount
+	exposures  []Exposure // sorted by face
+	faces      map[secret.Face]*secret.Space
+	facesOf    map[secret.SpaceID][]secret.Face
 
 	quotaConfig QuotaConfig
 }
@@ -151,6 +154,12 @@ func (t *Table) add(r record.Record) error {
 			return err
 		}
 		t.policies[policyKey{d.Namespace, d.Name}] = d
+	case strings.HasPrefix(r.Key, exposurePrefix):
+		var e Exposure
+		if err := decode(&e); err != nil {
+			return err
+		}
+		t.exposures = append(t.exposures, e)
 	case r.Key == quotaConfigKey:
 		return t.addQuotaConfig(r.Value)
 	case strings.HasPrefix(r.Key, quotaPrefix):
@@ -179,6 +188,7 @@ func (t *Table) index() {
 		}
 		t.mountTree[m.Namespace][m.Name] = m
 	}
+	t.indexFaces()
 }
 
 // Space returns the Space with that canonical name.

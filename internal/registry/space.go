@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -14,6 +15,9 @@ import (
 // reserved are first segments that no Space may have: the Vault API uses them itself, and Google's REST form lives
 // under /v1/projects.
 var reserved = map[string]bool{"auth": true, "sys": true, "cubbyhole": true, "identity": true, "audit": true, "projects": true, "keephold": true}
+
+// vendorVersions is how many versions of a secret each vendor keeps, as far as it says so.
+var vendorVersions = map[secret.Dialect]uint64{secret.AWS: 100, secret.GCP: 1000, secret.Azure: 500}
 
 // MakeSpace makes a Space.
 type MakeSpace struct {
@@ -36,6 +40,10 @@ func (a MakeSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*sec
 	s.ID = secret.SpaceID(NewID("s"))
 	s.Namespace = c.From().Namespace
 	s.Created = v.Now()
+	if s.Home != secret.Vault {
+		s.Versioned = true
+		s.Settings.MaxVersions = cmp.Or(s.Settings.MaxVersions, vendorVersions[s.Home])
+	}
 	if s.Accessor == "" {
 		s.Accessor = "kv_" + string(s.ID[1:9])
 	}
@@ -49,7 +57,11 @@ func (a MakeSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*sec
 	if name.Found() {
 		return nil, nil, fmt.Errorf("%w: path is already in use at %s/", secret.ErrExists, s.Name)
 	}
-	return &s, []record.Change{name.Put([]byte(s.ID)), {Key: spaceKey(s.ID), Value: record.Encode(s)}}, nil
+	face, err := ownFace(ctx, v, &s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &s, append(face, name.Put([]byte(s.ID)), record.Change{Key: spaceKey(s.ID), Value: record.Encode(s)}), nil
 }
 
 // refuseOverlap keeps a Space from hiding below another one: "a" and "a/b" cannot both be Spaces, or one resource
@@ -136,6 +148,9 @@ func (a RenameSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*s
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.Home != secret.Vault {
+		return nil, nil, fmt.Errorf("%w: the name of %s says which %s clients it serves, so it stays", secret.ErrInvalid, s.Name, s.Home)
+	}
 	to := MakeSpace{Space: secret.Space{Name: a.To}}
 	if _, _, err := to.Plan(ctx, c, v); err != nil {
 		return nil, nil, err
@@ -163,11 +178,14 @@ func (a DropSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*sec
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, []record.Change{
+	faces, err := dropFaces(ctx, v, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, append(faces,
 		r.Remove(),
-		{Key: spaceName(ns, a.Name), Delete: true},
-		{Key: PurgeKey(s.Namespace, s.ID), Value: record.Encode(s)},
-	}, nil
+		record.Change{Key: spaceName(ns, a.Name), Delete: true},
+		record.Change{Key: PurgeKey(s.Namespace, s.ID), Value: record.Encode(s)}), nil
 }
 
 // PurgePrefix holds one record per dropped Space whose secrets are not all gone yet.
