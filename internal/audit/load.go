@@ -241,6 +241,9 @@ func (l *Log) compare(c checkpoint) error {
 // SetAside moves the files of a damaged log into a directory of its own beside it, so that Open can begin
 // a new one. Nothing is deleted: keep the old directory and its checkpoints, they are the evidence.
 func SetAside(dir string) (moved string, err error) {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	lock, err := lockDir(dir, time.Second)
 	if err != nil {
 		return "", err

@@ -18,6 +18,9 @@ const epochKey = "sys/epoch"
 type epochState struct {
 	Epoch uint64 `json:"epoch"`           // of the installation; tokens of another one are refused
 	Proof *proof `json:"proof,omitempty"` // set while nobody with the keys has looked at the snapshot's seal
+
+	// Replaces is the installation whose place a snapshot of another one took, until that one's audit log is set aside.
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // proof is the seal of a snapshot that was restored while the keys were not at hand.
@@ -42,6 +45,26 @@ func readEpoch(ctx context.Context, e store.Engine) (epochState, store.Revision,
 func (s epochState) op(expect *store.Revision) (store.Op, error) {
 	b, err := json.Marshal(s)
 	return store.Op{Key: epochKey, Value: b, Expect: expect}, err
+}
+
+// Arrive is for whoever opens a store and its audit log: when the store came in the place of another installation's, aside
+// is called to put that one's log out of the way, which this one cannot continue. It is called at least once, also when
+// the process that swapped the stores did not live to do it.
+func Arrive(ctx context.Context, e store.Engine, aside func() error) error {
+	s, rev, err := readEpoch(ctx, e)
+	if err != nil || s.Replaces == "" {
+		return err
+	}
+	if err := aside(); err != nil {
+		return err
+	}
+	s.Replaces = ""
+	op, err := s.op(store.Expect(rev))
+	if err != nil {
+		return err
+	}
+	_, err = e.Apply(ctx, []store.Op{op})
+	return storeError(err)
 }
 
 // prove checks, once the keys are there, that the snapshot this store was restored from was made by the holder of

@@ -230,6 +230,9 @@ func (r *Restoration) verify(keyring []byte, p *proof) (proved bool, err error) 
 func (r *Restoration) mark(p *proof) ([]store.Op, error) {
 	now := r.now()
 	s := epochState{Epoch: r.meta.Epoch, Proof: p}
+	if r.foreign() {
+		s.Replaces = r.installation
+	}
 	if !r.opts.KeepSessions {
 		// Not merely the next number: two restores of one snapshot on two machines shall not share an epoch.
 		s.Epoch = max(r.epoch+1, r.meta.Epoch+1, uint64(now.Unix()))
@@ -256,8 +259,8 @@ func (r *Restoration) mark(p *proof) ([]store.Op, error) {
 	return []store.Op{epoch, row}, nil
 }
 
-// Foreign says that the snapshot is of another installation than the one it replaces, whose audit log it cannot continue.
-func (r *Restoration) Foreign() bool {
+// foreign says that the snapshot is of another installation than the one it replaces, whose audit log it cannot continue.
+func (r *Restoration) foreign() bool {
 	return r.installation != "" && r.meta.Installation != r.installation
 }
 

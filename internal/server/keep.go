@@ -40,6 +40,8 @@ type KeepConfig struct {
 
 	SyncInterval       time.Duration // audit: how long a read's record may wait for the disk
 	DefaultTTL, MaxTTL time.Duration // of tokens
+
+	step func(string) // of tests: told after each step of a restore, a snapshot and an upgrade, where a process may die
 }
 
 // Keep is an open store with its audit log and its Desk, sealed until somebody unseals it.
@@ -52,6 +54,7 @@ type Keep struct {
 	metrics *metrics
 	meters  custody.Meters
 	file    string // of the store; "" in memory
+	node    string
 	scratch string // a directory to remove when a keep in memory is closed
 }
 
@@ -77,6 +80,15 @@ func (k *Keep) openDesk(installation string) error {
 	node, err := nodeID(cfg.Dir)
 	if err != nil {
 		return err
+	}
+	k.node = node
+	err = custody.Arrive(context.Background(), k.Engine, func() error {
+		_, err := audit.SetAside(cfg.AuditDir)
+		k.at("set the log aside")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("audit log of the installation that was replaced: %w", err)
 	}
 	k.Log, err = audit.Open(audit.Config{Dir: cfg.AuditDir, Origin: "keephold/" + installation + "/" + node, SyncAlways: cfg.SyncAlways, SyncInterval: cfg.SyncInterval, OnError: cfg.OnError})
 	if err != nil {
@@ -115,6 +127,9 @@ func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
 		return "", err
 	}
 	k.Engine = engine
+	if err := removeIncoming(k.file + incomingSuffix); err != nil {
+		return "", fmt.Errorf("what an interrupted restore left: %w", err)
+	}
 	header, err := engine.Header(context.Background())
 	return header.Installation, err
 }
@@ -139,6 +154,13 @@ func (k *Keep) closeStores() error {
 		errs = append(errs, os.RemoveAll(k.scratch))
 	}
 	return errors.Join(errs...)
+}
+
+// at tells a test where the process is.
+func (k *Keep) at(step string) {
+	if k.cfg.step != nil {
+		k.cfg.step(step)
+	}
 }
 
 // storage is the kind of the store, as [storage] names it.

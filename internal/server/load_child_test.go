@@ -80,6 +80,9 @@ func beChild(role string) error {
 	if err != nil {
 		return err
 	}
+	if role == mortalRole {
+		return beMortal(line)
+	}
 	var o order
 	if err := json.Unmarshal(line, &o); err != nil {
 		return err

@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 
-	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/snapshot"
 	"github.com/keephold/keephold/internal/store"
@@ -18,7 +19,8 @@ import (
 )
 
 // A restore fills a new file beside the store, and only when the snapshot was verified to its end puts it in the store's place,
-// by one rename. Killed at any point it leaves the old store or the new one. The old file stays beside it.
+// by one rename. Killed at any point it leaves the old store or the new one. The old file stays beside it. Whatever else
+// a restore has to do is in the new store already, or is told there to whoever opens it next.
 const (
 	incomingSuffix = ".incoming"
 	replacedSuffix = ".replaced"
@@ -30,7 +32,7 @@ func RestoreFile(ctx context.Context, cfg KeepConfig, r io.Reader, o custody.Res
 	if cfg.Dir == "" {
 		return meta, errors.New("restore: a keep in memory cannot be restored while it is not running")
 	}
-	k := &Keep{file: filepath.Join(cfg.Dir, storeName)}
+	k := &Keep{file: filepath.Join(cfg.Dir, storeName), cfg: cfg}
 	var desk *custody.Desk
 	if _, err := os.Lstat(k.file); !errors.Is(err, fs.ErrNotExist) {
 		if k, err = OpenKeep(cfg); err != nil {
@@ -59,7 +61,7 @@ func RestoreFile(ctx context.Context, cfg KeepConfig, r io.Reader, o custody.Res
 	if err := k.takeDown(ctx); err != nil {
 		return in.meta, errors.Join(err, in.discard())
 	}
-	return in.meta, k.replaceFile(in, rest.Foreign())
+	return in.meta, k.replaceFile(in, desk == nil)
 }
 
 // incoming is a verified state, ready to take the place of a keep's.
@@ -74,8 +76,27 @@ func (in incoming) discard() error {
 	if in.file == "" {
 		return nil
 	}
-	_ = os.Remove(in.file + ".holder")
-	return os.Remove(in.file)
+	return removeIncoming(in.file)
+}
+
+// removeIncoming removes what a restore made beside the store, also one that did not live to its end. The store is locked
+// by whoever calls it, and a restore into nothing would find its file gone when it wanted to put it in place.
+func removeIncoming(file string) error {
+	unmade, err := filepath.Glob(globbed(file) + ".new-*")
+	for _, f := range append(unmade, file, file+".holder") {
+		if e := os.Remove(f); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// globbed is a path as a pattern that only it matches.
+func globbed(path string) string {
+	if runtime.GOOS == "windows" { // where a pattern knows no escape, and a name can hold no star
+		return path
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // receive reads a snapshot to its end into a new engine beside the keep's own.
@@ -93,16 +114,21 @@ func (k *Keep) receive(ctx context.Context, rest *custody.Restoration, r io.Read
 		return in, rest.Load(ctx, s, in.engine)
 	}
 	in.file = k.file + incomingSuffix
-	if err := os.Remove(in.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIncoming(in.file); err != nil {
 		return in, fmt.Errorf("an earlier restore's file is in the way: %w", err)
 	}
+	k.at("receive")
 	e, err := bolt.Open(in.file, bolt.Options{Installation: s.Meta.Installation})
 	if err != nil {
 		return in, err
 	}
-	if err = errors.Join(rest.Load(ctx, s, e), e.Close()); err != nil {
+	k.at("make the file")
+	err = rest.Load(ctx, s, e)
+	k.at("load")
+	if err = errors.Join(err, e.Close()); err != nil {
 		return in, errors.Join(err, in.discard())
 	}
+	k.at("close the file")
 	return in, nil
 }
 
@@ -116,8 +142,11 @@ func (k *Keep) takeDown(ctx context.Context) error {
 	if k.file == "" {
 		errs = append(errs, k.Desk.Close(ctx), custody.DrainOutbox(ctx, k.Engine, k.Log), k.Engine.Close())
 	} else {
-		errs = append(errs, k.Engine.Close(), k.Desk.Close(ctx), k.drainFile(ctx))
+		errs = append(errs, k.Engine.Close())
+		k.at("close the store")
+		errs = append(errs, k.Desk.Close(ctx), k.drainFile(ctx))
 	}
+	k.at("drain")
 	errs = append(errs, k.Log.Close())
 	k.Engine, k.Desk, k.Log = nil, nil, nil
 	return errors.Join(errs...)
@@ -131,30 +160,29 @@ func (k *Keep) drainFile(ctx context.Context) error {
 	return errors.Join(custody.DrainOutbox(ctx, e, k.Log), e.Close())
 }
 
-// replaceFile puts a new store's file in the place of the old one, which stays as FILE.replaced.
-func (k *Keep) replaceFile(in incoming, foreign bool) error {
+// replaceFile puts a new store's file in the place of the old one, which stays as FILE.replaced. The rename is the moment at
+// which the keep is another.
+func (k *Keep) replaceFile(in incoming, fresh bool) error {
 	old := k.file + replacedSuffix
 	if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Link(k.file, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	k.at("forget an earlier one")
+	if fresh {
+		if _, err := os.Lstat(k.file); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("somebody made a store here meanwhile; nothing was changed: %w", errors.Join(err, in.discard()))
+		}
+	} else if err := os.Link(k.file, old); err != nil {
 		return fmt.Errorf("keeping the replaced store: %w", err)
 	}
-	if foreign {
-		if err := k.asideLog(); err != nil {
-			return err
-		}
-	}
+	k.at("keep the old one")
 	if err := os.Rename(in.file, k.file); err != nil {
 		return fmt.Errorf("putting the restored store in its place: %w", err)
 	}
+	k.at("rename")
 	_ = os.Remove(in.file + ".holder")
-	return syncDir(filepath.Dir(k.file))
-}
-
-// asideLog keeps a log as evidence that another installation cannot continue, because it names its own.
-func (k *Keep) asideLog() error {
-	_, err := audit.SetAside(k.cfg.AuditDir)
+	err := syncDir(filepath.Dir(k.file))
+	k.at("sync the directory")
 	return err
 }
 

@@ -16,6 +16,8 @@ const (
 	snapshotSuffix = ".snapshot"
 	snapshotTime   = "20060102T150405Z"
 	snapshotRetry  = time.Minute // after one that failed, where "every" is longer
+
+	unfinishedPrefix = ".unfinished-" // then the node: nobody else's are removed
 )
 
 // runSnapshots takes snapshots as [snapshot] says until ctx ends. A snapshot that fails is logged and tried again; it
@@ -25,6 +27,9 @@ func (s *Server) runSnapshots(ctx context.Context) error {
 	every := time.Duration(cfg.Every)
 	if every <= 0 {
 		return nil
+	}
+	if err := s.sweepUnfinished(); err != nil {
+		s.cfg.Log.Error("what an interrupted snapshot left", slog.String("dir", cfg.Dir), slog.String("error", err.Error()))
 	}
 	wait := time.Until(lastSnapshot(cfg.Dir).Add(every))
 	for {
@@ -47,33 +52,49 @@ func (s *Server) runSnapshots(ctx context.Context) error {
 	}
 }
 
-// takeSnapshot writes one file and removes the oldest over the number to keep.
+// sweepUnfinished removes what this node was writing when it died.
+func (s *Server) sweepUnfinished() error {
+	left, err := filepath.Glob(filepath.Join(globbed(s.cfg.Snapshot.Dir), unfinishedPrefix+s.cfg.Keep.node+"-*"))
+	for _, f := range left {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
+}
+
+// takeSnapshot writes one file and removes the oldest over the number to keep. The file has its name only when it is whole
+// and on disk.
 func (s *Server) takeSnapshot(ctx context.Context) (string, error) {
 	if !s.gate.enter() {
 		return "", errRestoring
 	}
 	defer s.gate.leave()
-	local, err := s.cfg.Keep.Desk.Local()
+	k, cfg := s.cfg.Keep, s.cfg.Snapshot
+	local, err := k.Desk.Local()
 	if err != nil {
 		return "", err
 	}
-	cfg := s.cfg.Snapshot
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(cfg.Dir, ".unfinished-*")
+	f, err := os.CreateTemp(cfg.Dir, unfinishedPrefix+k.node+"-*")
 	if err != nil {
 		return "", err
 	}
-	_, err = s.cfg.Keep.Desk.Snapshot(ctx, local, f)
+	k.at("make the file")
+	_, err = k.Desk.Snapshot(ctx, local, f)
+	k.at("write")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
+	k.at("sync")
 	name := filepath.Join(cfg.Dir, snapshotPrefix+time.Now().UTC().Format(snapshotTime)+snapshotSuffix)
 	if err := os.Rename(f.Name(), name); err != nil {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
-	return name, errors.Join(syncDir(cfg.Dir), prune(cfg.Dir, cfg.Keep))
+	k.at("rename")
+	err = syncDir(cfg.Dir)
+	k.at("sync the directory")
+	return name, errors.Join(err, prune(cfg.Dir, cfg.Keep))
 }
 
 // snapshots lists the scheduled snapshots of a directory, oldest first. Other files are none of ours.

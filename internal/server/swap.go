@@ -122,12 +122,13 @@ func (s *Server) swap(ctx context.Context, k *Keep, rest *custody.Restoration, i
 	case failed != nil:
 		failed = errors.Join(fmt.Errorf("closing the store: %w", failed), in.discard())
 	case in.file != "":
-		failed = k.replaceFile(in, rest.Foreign())
-	case rest.Foreign():
-		failed = k.asideLog()
+		failed = k.replaceFile(in, false)
 	}
 	if err := k.reopen(in); err != nil {
 		return errors.Join(failed, fmt.Errorf("opening the store after a restore: %w", err))
 	}
-	return errors.Join(failed, rest.Unseal(ctx, k.Desk), s.recompose())
+	k.at("open again")
+	failed = errors.Join(failed, rest.Unseal(ctx, k.Desk))
+	k.at("unseal")
+	return errors.Join(failed, s.recompose())
 }
