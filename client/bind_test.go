@@ -31,7 +31,7 @@ func (l *level) UnmarshalText(b []byte) error {
 func TestBind(t *testing.T) {
 	k := newKeep(t)
 	err := k.fill("shop/dev", map[string]string{
-		"TEXT": " as it is ", "EMPTY": "", "YES": "Yes", "OFF": "off", "INT": "-42", "BIG": "300", "UINT": "7", "FLOAT": "2.5", "DUR": "1h30m", "SECONDS": "90",
+		"TEXT": " as it is ", "EMPTY": "", "YES": "Yes", "INT": "-42", "BIG": "300", "UINT": "7", "FLOAT": "2.5", "DUR": "1h30m", "SECONDS": "90",
 		"URL": "https://shop.example/x?y=1", "IP": "192.0.2.7", "LIST": "a, b,c", "JSONLIST": `["a","b,c",3]`, "INTS": "1,2,3", "MAP": `{"a":1}`, "LEVEL": "high",
 		"BYTES": "\u00e9", "DB_HOST": "db.internal", "DB_REPLICA_HOST": "replica.internal", "STAMP": "2027-01-31T12:00:00Z", "MAIL": "no address", "PORT": "70000",
 	})
@@ -51,7 +51,6 @@ func TestBind(t *testing.T) {
 		Empty    string         `keephold:"EMPTY" default:"unused: it is set"`
 		None     string         `keephold:"NONE" default:"a default"`
 		Yes      bool           `keephold:"YES"`
-		Off      bool           `keephold:"OFF"`
 		Int      int8           `keephold:"INT"`
 		Uint     *uint          `keephold:"UINT"`
 		Missing  *uint          `keephold:"MISSING"`
@@ -76,7 +75,7 @@ func TestBind(t *testing.T) {
 	seven := uint(7)
 	where, _ := url.Parse("https://shop.example/x?y=1")
 	want := got // what is not named below is compared with itself, so every field is
-	want.Text, want.Empty, want.None, want.Yes, want.Off, want.Int, want.Uint, want.Missing = " as it is ", "", "a default", true, false, -42, &seven, nil
+	want.Text, want.Empty, want.None, want.Yes, want.Int, want.Uint, want.Missing = " as it is ", "", "a default", true, -42, &seven, nil
 	want.Float, want.Dur, want.Seconds, want.URL, want.IP = 2.5, 90*time.Minute, 90*time.Second, where, netip.MustParseAddr("192.0.2.7")
 	want.List, want.JSONList, want.Ints = []string{"a", "b", "c"}, []string{"a", "b,c", "3"}, []int{1, 2, 3}
 	want.Map, want.Level, want.Bytes, want.Own = map[string]int{"a": 1}, 2, []byte("é"), "left alone"
