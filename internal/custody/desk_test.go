@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
@@ -25,7 +26,10 @@ type house struct {
 	root   auth.Caller
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T) *house { return newHouseAt(t, nil) }
+
+// newHouseAt is newHouse with a clock of its own; nil is the machine's.
+func newHouseAt(t *testing.T, now func() time.Time) *house {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir() + "/audit"
@@ -33,7 +37,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk, err := custody.Open(custody.Config{Engine: mem.New(), Log: log, Installation: "test", Node: "n1"})
+	desk, err := custody.Open(custody.Config{Engine: mem.New(), Log: log, Installation: "test", Node: "n1", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ func (d *Desk) work(ctx context.Context, o *opened) {
 	_ = d.expireWraps(ctx, o)
 	_ = d.runRotation(ctx, o)
 	_ = d.runSweep(ctx, o)
+	_ = d.runDue(ctx, o)
 }
 
 // wakeJobs lets Run look for work now.

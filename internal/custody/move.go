@@ -75,11 +75,15 @@ func (t *turn) move(ctx context.Context, old *secret.Space, from secret.Ref, sp 
 			return err
 		}
 		t.event.What.UID = string(e.head.UID)
-		_, err = t.commit(ctx, []store.Op{
+		due, err := t.dueOps(sp, to.Path, nil, e.head)
+		if err != nil {
+			return err
+		}
+		_, err = t.commit(ctx, append(due, []store.Op{
 			{Key: source, Delete: true, Expect: store.Expect(e.nameRev)},
 			{Key: target, Value: uid, Expect: store.Expect(0)},
 			{Key: spacePrefix(tombPrefix, sp) + to.Path.String(), Check: true, Expect: store.Expect(0)},
-		})
+		}...))
 		t.d.cache.drop(source)
 		t.d.cache.drop(target)
 		if !isConflict(err) {

@@ -19,7 +19,7 @@ func (d *Desk) Remove(ctx context.Context, c auth.Caller, ref secret.Ref) error 
 	if err != nil {
 		return err
 	}
-	return t.done(t.remove(ctx, sp, ref))
+	return t.done(t.remove(ctx, sp, ref, nil))
 }
 
 // erasePrefix holds one record per removed secret whose versions are not all gone: its value keys' prefix.
@@ -28,12 +28,16 @@ const erasePrefix = "job/erase/"
 // eraseAtOnce is how many versions one commit removes together with the head.
 const eraseAtOnce = 64
 
-func (t *turn) remove(ctx context.Context, sp *secret.Space, ref secret.Ref) error {
+// remove takes a secret away. check is asked before, with nil when there is none.
+func (t *turn) remove(ctx context.Context, sp *secret.Space, ref secret.Ref, check func(*entry) error) error {
 	key := nameKey(sp, ref.Path)
 	unlock := t.d.writers.lock(key)
 	defer unlock()
 	for range attempts {
 		e, err := t.d.find(ctx, t.o, sp, ref.Path)
+		if err == nil && check != nil {
+			err = check(e)
+		}
 		if err != nil || e == nil {
 			return err // the vendor answers removal of what is not there like removal
 		}

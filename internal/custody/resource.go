@@ -22,6 +22,8 @@ var (
 	verbDelete   = verb{"delete", "data", policy.Delete}
 	verbTrash    = verb{"delete-versions", "delete", policy.Update}
 	verbUndelete = verb{"undelete", "undelete", policy.Update}
+	verbDisable  = verb{"disable", "delete", policy.Update}
+	verbEnable   = verb{"enable", "undelete", policy.Update}
 	verbDestroy  = verb{"destroy", "destroy", policy.Update}
 	verbSubkeys  = verb{"subkeys", "subkeys", policy.Read}
 	verbDescribe = verb{"describe", "metadata", policy.Read}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -23,7 +24,7 @@ func (d *Desk) Delete(ctx context.Context, c auth.Caller, ref secret.Ref, number
 		return err
 	}
 	if !sp.Versioned {
-		return t.done(t.remove(ctx, sp, ref))
+		return t.done(t.remove(ctx, sp, ref, nil))
 	}
 	return t.done(t.change1(ctx, sp, ref, func(n *step) error {
 		if len(numbers) == 0 {
@@ -59,13 +60,7 @@ func (d *Desk) Destroy(ctx context.Context, c auth.Caller, ref secret.Ref, numbe
 		return err
 	}
 	return t.done(t.change1(ctx, sp, ref, func(n *step) error {
-		return n.each(numbers, func(v *secret.Version) {
-			if v.State == secret.Destroyed {
-				return
-			}
-			v.State = secret.Destroyed
-			n.ops = append(n.ops, store.Op{Key: valueKey(sp.Namespace, n.head.UID, v.Number), Delete: true})
-		})
+		return n.each(numbers, func(v *secret.Version) { n.destroy(sp, v) })
 	}))
 }
 
@@ -117,6 +112,10 @@ type Configuration struct {
 	Custom      *[]secret.Pair // replaces all custom metadata
 	Description *string
 	Owner       *string
+
+	DestroyDelay *time.Duration
+	Facts        *[]secret.Pair // replaces all facts
+	Labels       []Labelling    // applied last, in this order
 }
 
 // Configure sets what is kept of a secret besides its versions. A path without a secret gets one without versions, as
@@ -133,31 +132,45 @@ func (d *Desk) Configure(ctx context.Context, c auth.Caller, ref secret.Ref, edi
 	if err != nil {
 		return nil, err
 	}
-	var head *secret.Head
-	err = t.alter(ctx, sp, ref, !edit, func(n *step) error {
+	alter := t.alter
+	if !edit {
+		alter = t.alterOrMake
+	}
+	head, err := alter(ctx, sp, ref, func(n *step) error {
 		cfg, err := change(n.head)
 		if err != nil {
 			return err
 		}
-		cfg.apply(n.head)
+		if err := cfg.apply(n.head); err != nil {
+			return err
+		}
 		n.prune(sp)
-		head = n.head
 		return nil
 	})
 	return head, t.done(err)
 }
 
-func (cfg Configuration) apply(h *secret.Head) {
+func (cfg Configuration) apply(h *secret.Head) error {
 	set(&h.Settings.MaxVersions, cfg.MaxVersions)
 	set(&h.Settings.CASRequired, cfg.CASRequired)
 	set(&h.Settings.DeleteAfter, cfg.DeleteAfter)
 	set(&h.Settings.ExpiresAt, cfg.ExpiresAt)
 	set(&h.About.Description, cfg.Description)
 	set(&h.About.Owner, cfg.Owner)
+	set(&h.Settings.DestroyDelay, cfg.DestroyDelay)
 	if cfg.Custom != nil {
-		h.Custom = slices.Clone(*cfg.Custom)
-		slices.SortFunc(h.Custom, func(a, b secret.Pair) int { return compareStrings(a.Key, b.Key) })
+		h.Custom = sortedPairs(*cfg.Custom)
 	}
+	if cfg.Facts != nil {
+		h.Facts = sortedPairs(*cfg.Facts)
+	}
+	return cfg.label(h)
+}
+
+func sortedPairs(pairs []secret.Pair) []secret.Pair {
+	pairs = slices.Clone(pairs)
+	slices.SortFunc(pairs, func(a, b secret.Pair) int { return strings.Compare(a.Key, b.Key) })
+	return pairs
 }
 
 func set[T any](dst *T, src *T) {
@@ -168,18 +181,29 @@ func set[T any](dst *T, src *T) {
 
 // change1 alters the head of a secret that must be there.
 func (t *turn) change1(ctx context.Context, sp *secret.Space, ref secret.Ref, edit func(*step) error) error {
-	return t.alter(ctx, sp, ref, false, edit)
+	_, err := t.alter(ctx, sp, ref, edit)
+	return err
 }
 
-// alter reads a head, lets edit change its copy, and commits it, again when somebody else committed first.
-func (t *turn) alter(ctx context.Context, sp *secret.Space, ref secret.Ref, create bool, edit func(*step) error) error {
+// alter reads a head, lets edit change its copy, and commits it, again when somebody else committed first. It answers
+// the head as it is then.
+func (t *turn) alter(ctx context.Context, sp *secret.Space, ref secret.Ref, edit func(*step) error) (*secret.Head, error) {
+	return t.alterHead(ctx, sp, ref, false, edit)
+}
+
+// alterOrMake is alter that makes the secret when there is none.
+func (t *turn) alterOrMake(ctx context.Context, sp *secret.Space, ref secret.Ref, edit func(*step) error) (*secret.Head, error) {
+	return t.alterHead(ctx, sp, ref, true, edit)
+}
+
+func (t *turn) alterHead(ctx context.Context, sp *secret.Space, ref secret.Ref, create bool, edit func(*step) error) (*secret.Head, error) {
 	key := nameKey(sp, ref.Path)
 	unlock := t.d.writers.lock(key)
 	defer unlock()
 	for range attempts {
 		e, err := t.d.find(ctx, t.o, sp, ref.Path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		now := t.d.now().UTC()
 		n := new(step)
@@ -188,27 +212,30 @@ func (t *turn) alter(ctx context.Context, sp *secret.Space, ref secret.Ref, crea
 			n.head = e.head.Clone()
 		case create:
 			if err := t.representable(sp, ref.Path); err != nil {
-				return err
+				return nil, err
 			}
-			n.head = &secret.Head{UID: newUID(now), Created: now}
+			n.head, n.fresh = &secret.Head{UID: newUID(now), Created: now}, true
 		default:
-			return fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+			return nil, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
 		}
 		n.head.Updated = now
 		if err := edit(n); err != nil {
-			return err
-		}
-		if err := t.finish(sp, ref.Path, e, n); err != nil {
-			return err
+			return nil, err
 		}
 		t.event.What.UID = string(n.head.UID)
+		if n.same {
+			return e.head, nil
+		}
+		if err := t.finish(sp, ref.Path, e, n); err != nil {
+			return nil, err
+		}
 		rev, err := t.commit(ctx, n.ops)
 		t.d.settle(key, e, n, rev, err)
 		if !isConflict(err) {
-			return err
+			return n.head, err
 		}
 	}
-	return fmt.Errorf("%s: %w", ref, secret.ErrBusy)
+	return nil, fmt.Errorf("%s: %w", ref, secret.ErrBusy)
 }
 
 // each runs f on the versions with these numbers; numbers that do not exist are passed over, as the vendor does.
@@ -222,14 +249,4 @@ func (n *step) each(numbers []uint64, f func(*secret.Version)) error {
 		}
 	}
 	return nil
-}
-
-func compareStrings(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

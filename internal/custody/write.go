@@ -26,6 +26,8 @@ type Put struct {
 	AWSID       string
 	AzureID     string
 	Custom      []secret.Pair // custom metadata of a secret that is made by this; one that is there keeps its own
+	Facts       []secret.Pair // of the version
+	Existing    bool          // only a version of a secret that is there: ErrNotFound makes none
 }
 
 // Write adds a version and makes it current. It needs update where there is something to read, else create.
@@ -116,6 +118,9 @@ func (t *turn) write(ctx context.Context, sp *secret.Space, ref secret.Ref, p Pu
 			if err := t.refuseFolder(ctx, sp, ref); err != nil {
 				return Reading{}, err
 			}
+			if p.Existing {
+				return Reading{}, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+			}
 			if err := t.representable(sp, ref.Path); err != nil {
 				return Reading{}, err
 			}
@@ -143,6 +148,8 @@ type step struct {
 	version secret.Version
 	sealed  []byte
 	ops     []store.Op
+	fresh   bool // the secret is new
+	same    bool // there is nothing to store
 }
 
 // next makes the version that follows e (nil: the first of a new secret).
@@ -165,7 +172,7 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 	head.Updated = now
 	v := secret.Version{
 		Number: head.Max, Kind: p.Kind, ContentType: p.ContentType, Created: now, NotBefore: p.NotBefore, Expires: p.Expires,
-		Writer: t.caller.Identity().ID, AWSID: p.AWSID, AzureID: p.AzureID,
+		Writer: t.caller.Identity().ID, AWSID: p.AWSID, AzureID: p.AzureID, Facts: p.Facts,
 	}
 	if after := deleteAfter(sp, head); after > 0 {
 		v.Deleted = now.Add(after)
@@ -196,6 +203,15 @@ func (t *turn) finish(sp *secret.Space, path secret.Path, e *entry, n *step) err
 		return err
 	}
 	t.event.Cipher = hash(sealed)
+	var old *secret.Head
+	if e != nil {
+		old = e.head
+	}
+	due, err := t.dueOps(sp, path, old, n.head)
+	if err != nil {
+		return err
+	}
+	n.ops = append(n.ops, due...)
 	op := store.Op{Key: headKey(sp.Namespace, n.head.UID), Value: sealed, Expect: store.Expect(0)}
 	if e != nil {
 		op.Expect = store.Expect(e.headRev)

@@ -14,14 +14,43 @@ import (
 //	n versions × (number | state | kind | content type | created | deleted | not before | expires | writer | aws | azure | n × label)
 //	tombstone?(0|1) | by | at | purge at
 //
+// Format 2 says more, and is written only of a secret of which there is more to say: each version goes on with
+//
+//	destroyed | changed | n facts × (key | value)
+//
+// and the head, behind the tombstone, with
+//
+//	revision | destroy delay | n facts × (key | value)
+//
 // A newer format begins with another number and is refused, never guessed.
-const headFormat = 1
+const (
+	headFormat     = 1
+	headFormatMore = 2
+)
+
+// more says that format 1 has no room for h.
+func (h *Head) more() bool {
+	if h.Revision != 0 || h.Settings.DestroyDelay != 0 || len(h.Facts) > 0 {
+		return true
+	}
+	for i := range h.Versions {
+		v := &h.Versions[i]
+		if !v.Destroyed.IsZero() || !v.Changed.IsZero() || len(v.Facts) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 const flagCASRequired = 1
 
 // AppendHead appends the stored form of h to dst.
 func AppendHead(dst []byte, h *Head) []byte {
-	dst = append(dst, headFormat)
+	format := byte(headFormat)
+	if h.more() {
+		format = headFormatMore
+	}
+	dst = append(dst, format)
 	dst = appendString(dst, string(h.UID))
 	dst = appendString(dst, h.Name)
 	dst = appendTime(dst, h.Created)
@@ -31,10 +60,7 @@ func AppendHead(dst []byte, h *Head) []byte {
 	dst = binary.AppendUvarint(dst, h.Current)
 	dst = appendString(dst, h.About.Description)
 	dst = appendString(dst, h.About.Owner)
-	dst = binary.AppendUvarint(dst, uint64(len(h.Custom)))
-	for _, p := range h.Custom {
-		dst = appendString(appendString(dst, p.Key), p.Value)
-	}
+	dst = appendPairs(dst, h.Custom)
 	dst = binary.AppendUvarint(dst, h.Settings.MaxVersions)
 	var flags uint64
 	if h.Settings.CASRequired {
@@ -45,13 +71,32 @@ func AppendHead(dst []byte, h *Head) []byte {
 	dst = appendTime(dst, h.Settings.ExpiresAt)
 	dst = binary.AppendUvarint(dst, uint64(len(h.Versions)))
 	for i := range h.Versions {
-		dst = appendVersion(dst, &h.Versions[i])
+		v := &h.Versions[i]
+		dst = appendVersion(dst, v)
+		if format == headFormatMore {
+			dst = appendPairs(appendTime(appendTime(dst, v.Destroyed), v.Changed), v.Facts)
+		}
 	}
 	if h.Tombstone == nil {
-		return append(dst, 0)
+		dst = append(dst, 0)
+	} else {
+		dst = appendString(append(dst, 1), h.Tombstone.By)
+		dst = appendTime(appendTime(dst, h.Tombstone.At), h.Tombstone.PurgeAt)
 	}
-	dst = appendString(append(dst, 1), h.Tombstone.By)
-	return appendTime(appendTime(dst, h.Tombstone.At), h.Tombstone.PurgeAt)
+	if format == headFormatMore {
+		dst = binary.AppendUvarint(dst, h.Revision)
+		dst = binary.AppendUvarint(dst, uint64(h.Settings.DestroyDelay))
+		dst = appendPairs(dst, h.Facts)
+	}
+	return dst
+}
+
+func appendPairs(dst []byte, pairs []Pair) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(pairs)))
+	for _, p := range pairs {
+		dst = appendString(appendString(dst, p.Key), p.Value)
+	}
+	return dst
 }
 
 func appendVersion(dst []byte, v *Version) []byte {
@@ -75,17 +120,13 @@ func appendVersion(dst []byte, v *Version) []byte {
 // DecodeHead reads what AppendHead wrote. Anything else is ErrDamaged, never a panic.
 func DecodeHead(b []byte) (*Head, error) {
 	r := reader{b: b}
-	if f := r.byte(); f != headFormat && r.err == nil {
-		return nil, fmt.Errorf("%w: head of format %d, this program reads %d", ErrDamaged, f, headFormat)
+	format := r.byte()
+	if format != headFormat && format != headFormatMore && r.err == nil {
+		return nil, fmt.Errorf("%w: head of format %d, this program reads %d and %d", ErrDamaged, format, headFormat, headFormatMore)
 	}
 	h := &Head{UID: UID(r.string()), Name: r.string(), Created: r.time(), Updated: r.time(), DataKey: []byte(r.string()), Max: r.uvarint(), Current: r.uvarint()}
 	h.About = About{Description: r.string(), Owner: r.string()}
-	if n := r.count(2); n > 0 {
-		h.Custom = make([]Pair, n)
-		for i := range h.Custom {
-			h.Custom[i] = Pair{r.string(), r.string()}
-		}
-	}
+	h.Custom = r.pairs()
 	h.Settings.MaxVersions = r.uvarint()
 	h.Settings.CASRequired = r.uvarint()&flagCASRequired != 0
 	h.Settings.DeleteAfter = time.Duration(r.uvarint())
@@ -94,6 +135,9 @@ func DecodeHead(b []byte) (*Head, error) {
 		h.Versions = make([]Version, n)
 		for i := range h.Versions {
 			r.version(&h.Versions[i])
+			if v := &h.Versions[i]; format == headFormatMore {
+				v.Destroyed, v.Changed, v.Facts = r.time(), r.time(), r.pairs()
+			}
 			if i > 0 && h.Versions[i].Number <= h.Versions[i-1].Number {
 				r.fail("version numbers do not grow")
 			}
@@ -101,6 +145,9 @@ func DecodeHead(b []byte) (*Head, error) {
 	}
 	if r.byte() == 1 {
 		h.Tombstone = &Tombstone{By: r.string(), At: r.time(), PurgeAt: r.time()}
+	}
+	if format == headFormatMore {
+		h.Revision, h.Settings.DestroyDelay, h.Facts = r.uvarint(), time.Duration(r.uvarint()), r.pairs()
 	}
 	if len(r.b) != 0 {
 		r.fail("bytes after the end")
@@ -174,6 +221,18 @@ func (r *reader) count(size int) int {
 		return 0
 	}
 	return int(n)
+}
+
+func (r *reader) pairs() []Pair {
+	n := r.count(2)
+	if n == 0 {
+		return nil
+	}
+	pairs := make([]Pair, n)
+	for i := range pairs {
+		pairs[i] = Pair{r.string(), r.string()}
+	}
+	return pairs
 }
 
 func (r *reader) time() time.Time {

@@ -51,16 +51,23 @@ type Version struct {
 	ContentType string
 	Created     time.Time
 	Deleted     time.Time // when State became Deleted, or will (Settings.DeleteAfter); zero: never
+	Destroyed   time.Time // when State became Destroyed, or will; zero: never, or before this was kept
+	Changed     time.Time // when State was last changed; zero: not since Created
 	NotBefore   time.Time
 	Expires     time.Time
 	Writer      string   // identity that wrote it
 	AWSID       string   // ClientRequestToken; fixed at creation
 	AzureID     string   // 32 hexadecimal digits; fixed at creation
 	Labels      []string // stage labels it holds, sorted
+	Facts       []Pair   // see Head.Facts
 }
 
-// StateAt is the state that holds at now: a version whose deletion time has passed is deleted.
+// StateAt is the state that holds at now: a version whose deletion time has passed is deleted, and one that was to be
+// destroyed by now is, though its bytes go a moment later.
 func (v *Version) StateAt(now time.Time) State {
+	if !v.Destroyed.IsZero() && !now.Before(v.Destroyed) {
+		return Destroyed
+	}
 	if v.State == Enabled && !v.Deleted.IsZero() && !now.Before(v.Deleted) {
 		return Deleted
 	}
@@ -84,6 +91,18 @@ type Head struct {
 	About     About
 	Settings  Settings
 	Tombstone *Tombstone
+	Revision  uint64 // grows when Revise changes what is known of the secret besides its versions
+	Facts     []Pair // what a dialect keeps that the house has no word for, sorted; keys begin with the dialect's name
+}
+
+// Fact is the value of a fact, "" where there is none.
+func Fact(facts []Pair, key string) string {
+	for _, f := range facts {
+		if f.Key == key {
+			return f.Value
+		}
+	}
+	return ""
 }
 
 // About is what people say of a secret.
@@ -98,6 +117,8 @@ type Settings struct {
 	CASRequired bool
 	DeleteAfter time.Duration
 	ExpiresAt   time.Time // no version is readable from then on
+
+	DestroyDelay time.Duration // a version that is destroyed is disabled at first, for so long
 }
 
 // Tombstone marks a removed secret that may still be recovered.
@@ -134,6 +155,13 @@ func (h *Head) Labelled(label string) *Version {
 	return nil
 }
 
+// Unlabel takes the label from whoever holds it. LabelCurrent cannot be taken away, only moved.
+func (h *Head) Unlabel(label string) {
+	if v := h.Labelled(label); v != nil && label != LabelCurrent {
+		v.Labels = without(v.Labels, label)
+	}
+}
+
 // Move gives the label to version to and takes it from whoever held it. Moving LabelCurrent leaves LabelPrevious
 // on the old holder, and Current follows.
 func (h *Head) Move(label string, to *Version) {
@@ -160,6 +188,7 @@ func (h *Head) Clone() *Head {
 	c := *h
 	c.DataKey = slices.Clone(h.DataKey)
 	c.Custom = slices.Clone(h.Custom)
+	c.Facts = slices.Clone(h.Facts)
 	c.Versions = slices.Clone(h.Versions)
 	for i := range c.Versions {
 		c.Versions[i].Labels = slices.Clone(c.Versions[i].Labels)
