@@ -25,7 +25,7 @@ func Run(ctx context.Context, env Env, args []string) int {
 	o := new(options)
 	out := &output{w: env.Stdout}
 	env.Stdout = out
-	err := rootCommand(env, o, out, args).ExecuteContext(ctx)
+	err := rootCommand(env, o, out, linked(env.Name, args)).ExecuteContext(ctx)
 	if closed := o.closeAll(); err == nil {
 		err = closed
 	}
@@ -192,6 +192,8 @@ var commands = []struct {
 	{"guard", redactCommand},
 	{"guard", hookCommand},
 	{"guard", gitleaksCommand},
+	{"guard", gitSecretsCommand},
+	{"guard", linkCommand},
 	{"server", devCommand},
 	{"server", operatorCommand},
 	{"server", doctorCommand},
