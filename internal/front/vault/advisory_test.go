@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -260,6 +261,29 @@ func TestOpenAPIDescribesEveryRow(t *testing.T) {
 		method := strings.ToLower(strings.NewReplacer("LIST", "GET", "SCAN", "GET").Replace(r.Method))
 		if calls[method] == nil {
 			t.Errorf("%s %s is not described", r.Method, r.Path)
+		}
+	}
+}
+
+// TestOpenAPIDescribesSpaces: what is described of Spaces and the cubbyhole is what they answer.
+func TestOpenAPIDescribesSpaces(t *testing.T) {
+	k := newKeep(t)
+	k.root(204, "POST", "sys/mounts/one", `{"type":"kv"}`)
+	k.root(204, "POST", "sys/mounts/two", `{"type":"kv-v2"}`)
+	paths := k.root(200, "GET", "sys/internal/specs/openapi", "")["paths"].(map[string]any)
+	for _, path := range []string{
+		"/{kv_v1_mount_path}/{path}", "/cubbyhole/{path}", "/{kv_v2_mount_path}/config", "/{kv_v2_mount_path}/data/{path}", "/{kv_v2_mount_path}/delete/{path}",
+		"/{kv_v2_mount_path}/undelete/{path}", "/{kv_v2_mount_path}/destroy/{path}", "/{kv_v2_mount_path}/subkeys/{path}", "/{kv_v2_mount_path}/metadata/{path}",
+	} {
+		described, _ := paths[path].(map[string]any)
+		asked := strings.NewReplacer("/{kv_v1_mount_path}", "one", "/{kv_v2_mount_path}", "two", "/cubbyhole", "cubbyhole", "{path}", "a").Replace(path)
+		for _, method := range []string{"GET", "POST", "PATCH", "DELETE", "LIST", "SCAN"} {
+			w := k.call(method, asked, "", k.vars["ROOT"])
+			is := w.Code != http.StatusMethodNotAllowed
+			want := described != nil && slices.Contains(described["x-keephold-operations"].([]any), any(method))
+			if is != want {
+				t.Errorf("%s %s: described %v, answered with %d", method, asked, want, w.Code)
+			}
 		}
 	}
 }
