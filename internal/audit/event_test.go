@@ -116,9 +116,13 @@ func TestKeyedFieldsDropPlainText(t *testing.T) {
 // An act has a record, whatever its fields hold.
 func TestMonsterEventsAreRecorded(t *testing.T) {
 	l := open(t, config(filepath.Join(t.TempDir(), "audit")))
-	junk := strings.Repeat("\x01", 100_000)
-	many := make([]string, 5000)
-	pairs := make([]audit.Pair, 5000)
+	size, count := 100_000, 5000
+	if testing.Short() {
+		size, count = 20_000, 500
+	}
+	junk := strings.Repeat("\x01", size)
+	many := make([]string, count)
+	pairs := make([]audit.Pair, count)
 	items := make([]audit.What, 300)
 	for i := range many {
 		many[i], pairs[i] = junk[:500], audit.Pair{Name: junk, Value: junk}
