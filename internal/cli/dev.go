@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,8 @@ that takes a secret on the command line (--token), for throw-away servers in tes
 	f.StringSliceVar(&cfg.Listen, "listen", nil, "address to listen on (default 127.0.0.1:8200 and [::1]:8200)")
 	f.StringVar(&cfg.Token, "token", "", "root token to use")
 	f.StringVar(&tokenFile, "token-file", "", "file that holds the root token to use")
+	f.StringSliceVar(&cfg.As, "as", nil, "another face of the keep: aws:ACCOUNT/REGION, gcp:PROJECT or azure:VAULT")
+	f.BoolVar(&cfg.PlaintextAnywhere, "allow-plaintext-anywhere", false, "serve plaintext also on addresses that are not loopback")
 	f.StringVar(&cfg.Dir, "store", "", "directory to keep the data in; opened again by itself")
 	return c
 }
@@ -63,11 +66,44 @@ func (env Env) announce(o *options, d *server.Dev) error {
 	token := reveal(d.Token)
 	if o.json {
 		return env.wrote(json.NewEncoder(env.Stdout).Encode(map[string]any{
-			"schema_version": schema, "addr": d.Addr, "token": token, "ca_file": "", "role_id": d.RoleID, "secret_id": reveal(d.SecretID),
-			"env": map[string]any{"vault": map[string]string{"VAULT_ADDR": d.Addr, "VAULT_TOKEN": token}},
+			"schema_version": schema, "addr": d.Addr, "token": token, "ca_file": d.CAFile, "role_id": d.RoleID, "secret_id": reveal(d.SecretID), "env": devEnv(d),
 		}))
 	}
 	env.talk("keephold dev is ready, for development only\n\n  address    %s\n  token      %s\n  role_id    %s\n  secret_id  %s", d.Addr, token, d.RoleID, reveal(d.SecretID))
+	for _, dialect := range []string{"aws", "gcp", "azure"} {
+		env.talkExports(dialect, devEnv(d)[dialect])
+	}
 	env.talk("\nin another terminal:\n\n  export KEEPHOLD_ADDR=%s KEEPHOLD_TOKEN=%s\n  keephold put secret/app password\n  keephold get secret/app --field password\n", d.Addr, token)
 	return nil
+}
+
+// devEnv is one object for each dialect: what its unchanged clients need in their environment.
+func devEnv(d *server.Dev) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for dialect, e := range d.Env() {
+		out[dialect] = map[string]string{}
+		for k, v := range e.Plain {
+			out[dialect][k] = v
+		}
+		for k, v := range e.Secret {
+			out[dialect][k] = reveal(v)
+		}
+	}
+	return out
+}
+
+// talkExports shows an environment as lines to paste.
+func (env Env) talkExports(dialect string, vars map[string]string) {
+	if len(vars) == 0 {
+		return
+	}
+	env.talk("\nfor clients of %s:\n", dialect)
+	names := make([]string, 0, len(vars))
+	for k := range vars {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	for _, k := range names {
+		env.talk("  export %s=%s", k, vars[k])
+	}
 }

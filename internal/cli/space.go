@@ -33,13 +33,20 @@ func spaceListCommand(env Env, o *options) *cobra.Command {
 }
 
 func spaceMakeCommand(env Env, o *options) *cobra.Command {
-	var description string
+	var description, home string
 	var flat bool
 	c := &cobra.Command{
 		Use:   "make NAME",
 		Short: "make a Space, with versions unless --no-versions",
 		Args:  cobra.ExactArgs(1),
 		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
+			if home != "vault" {
+				body := map[string]string{"home": home, "description": description}
+				if err := a.call(cmd.Context(), http.MethodPut, "keephold/spaces/"+escapePath(strings.Trim(args[0], "/")), body, nil); err != nil {
+					return explain(err, "cannot make the Space "+args[0])
+				}
+				return env.done(o, map[string]any{"space": args[0], "did": "made"}, "made the Space %s", args[0])
+			}
 			version := "2"
 			if flat {
 				version = "1"
@@ -52,6 +59,7 @@ func spaceMakeCommand(env Env, o *options) *cobra.Command {
 		}),
 	}
 	c.Flags().StringVar(&description, "description", "", "what it is for")
+	c.Flags().StringVar(&home, "home", "vault", "the dialect whose rules hold in it: vault, aws (aws/ACCOUNT/REGION), gcp (gcp/PROJECT) or azure (azure/VAULT)")
 	c.Flags().BoolVar(&flat, "no-versions", false, "keep only the newest of each secret (kv v1)")
 	return c
 }

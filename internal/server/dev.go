@@ -11,6 +11,7 @@ import (
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
+	"github.com/keephold/keephold/internal/auth/machine"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/registry"
@@ -22,16 +23,22 @@ type DevConfig struct {
 	Listen  []string // addresses; empty is 127.0.0.1:8200 and [::1]:8200
 	Token   string   // root token; "" makes one
 	Dir     string   // keep the data here; "" in memory
+	As      []string // further faces of the dialects' Spaces: "aws:123456789012/eu-west-1"
 	Version string
+
+	PlaintextAnywhere bool // serve plaintext on addresses that are not loopback
 }
 
 // Dev is a running development server.
 type Dev struct {
 	*Server
 	Addr     string // URL
+	CAFile   string // of the certificate by which the same addresses answer TLS
 	Token    secret.Value
 	RoleID   string
 	SecretID secret.Value
+
+	Identities map[machine.Kind]machine.Credential
 }
 
 // OpenDev opens the keep, makes what a developer needs, and takes the addresses. Nothing is served before Run.
@@ -46,11 +53,18 @@ func OpenDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 		return nil, err
 	}
 	d := &Dev{Addr: "http://" + publicAddr(listeners[0].Addr())}
-	if err := d.furnish(ctx, k, cfg); err != nil {
+	if !isLoopback(listeners[0].Addr()) && !cfg.PlaintextAnywhere {
+		d.Addr = "https://" + publicAddr(listeners[0].Addr())
+	}
+	err = d.furnish(ctx, k, cfg)
+	if err == nil {
+		err = d.secure(listeners, k, cfg)
+	}
+	if err != nil {
 		closeAll(listeners)
 		return nil, errors.Join(err, k.Close(ctx))
 	}
-	d.Server, err = New(Config{Keep: k, Listeners: listeners, Version: cfg.Version})
+	d.Server, err = New(Config{Keep: k, Listeners: listeners, Version: cfg.Version, AzureDomain: DevDomain})
 	return d, err
 }
 
@@ -82,18 +96,28 @@ func (d *Dev) furnish(ctx context.Context, k *Keep, cfg DevConfig) error {
 			d.Token = secret.NewValue([]byte(cfg.Token))
 		}
 	}
-	_, err = custody.Do(ctx, k.Desk, local, registry.MakeSpace{Space: secret.Space{Name: "secret", Versioned: true, Settings: secret.SpaceSettings{Description: "key/value secret storage"}}})
-	if err != nil && !errors.Is(err, secret.ErrExists) {
-		return err
+	for _, sp := range devSpaces() {
+		if _, err := custody.Do(ctx, k.Desk, local, registry.MakeSpace{Space: sp}); err != nil && !errors.Is(err, secret.ErrExists) {
+			return err
+		}
 	}
 	_, err = custody.Do(ctx, k.Desk, local, registry.MakeMount{Mount: registry.Mount{Name: "approle", Type: "approle"}})
 	if err != nil && !errors.Is(err, secret.ErrExists) {
 		return err
 	}
-	return d.makeRole(ctx, k, local)
+	if err := d.makeRole(ctx, k, local); err != nil {
+		return err
+	}
+	if err := d.makeIdentities(ctx, k, local); err != nil {
+		return err
+	}
+	return d.expose(ctx, k, local, cfg.As)
 }
 
-const devPolicy = `path "secret/*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "scan"] }`
+const devPolicy = `path "secret/*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "scan"] }
+path "aws/*"    { capabilities = ["create", "read", "update", "patch", "delete", "list", "scan", "sudo"] }
+path "gcp/*"    { capabilities = ["create", "read", "update", "patch", "delete", "list", "scan", "sudo"] }
+path "azure/*"  { capabilities = ["create", "read", "update", "patch", "delete", "list", "scan", "sudo"] }`
 
 func (d *Dev) makeRole(ctx context.Context, k *Keep, local auth.Caller) error {
 	name, err := policy.NormalizeName("dev")

@@ -22,7 +22,7 @@ type metrics struct {
 }
 
 // dialects are the values of the label "dialect".
-var dialects = []string{"vault", "native", "other"}
+var dialects = []string{"vault", "native", "aws", "gcp", "azure", "other"}
 
 // signInMethods are the values of the label "method".
 var signInMethods = []string{"approle", "userpass"}
@@ -121,6 +121,11 @@ type statusWriter struct {
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// Flush sends what there is of an answer, which gRPC's streams ask for without asking the controller.
+func (w *statusWriter) Flush() {
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // a connection that cannot flush sends at the end
 }
 
 // Unwrap lets http.ResponseController reach the connection.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/keephold/keephold/internal/audit/sink"
 	"github.com/keephold/keephold/internal/auth/userpass"
-	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 )
 
@@ -32,6 +30,7 @@ type Config struct {
 	MaxBody      int64         // bytes of a body; 0 is 1 MiB
 	JSONDepth    int           // 0 is 64
 	SignInRate   float64       // sign-ins a second and address; 0 is 20
+	AzureDomain  string        // vaults are hosts below it; "" is none
 
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 	Snapshot  SnapshotFile     // when snapshots are taken by themselves
@@ -73,6 +72,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.dispatch),
+		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       cfg.RequestTime,
 		WriteTimeout:      cfg.RequestTime + 5*time.Second,
@@ -83,45 +83,13 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// compose hangs every front in its place. /v1/ is the Vault dialect's; what stands beside it is for probes and scrapers.
-func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
-	desk := cfg.Keep.Desk
-	m := cfg.Keep.metrics
-	front, err := vault.New(vault.Config{
-		Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: m.handler(),
-		Restore: restore, Audit: cfg.AuditDevices,
-		Storage: cfg.Keep.storage(), Node: hostname(),
-		Passwords: cfg.passwords,
-	})
-	if err != nil {
-		return nil, err
-	}
-	own, err := native.New(native.Config{Desk: desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth})
-	if err != nil {
-		return nil, err
-	}
-	ours := m.count("native", own)
-	limit := newSignInLimit(cfg.SignInRate, m.limited.Inc)
-	api := m.count("vault", limit.guard(front))
-	probes := http.NewServeMux()
-	probes.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	probes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if desk.Sealed() || cfg.Keep.Log.Err() != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
-	probes.Handle("GET /metrics", m.handler())
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, native.Prefix) {
-			ours.ServeHTTP(w, r)
-			return
-		}
-		if strings.HasPrefix(r.URL.Path, "/v1/") {
-			api.ServeHTTP(w, r)
-			return
-		}
-		probes.ServeHTTP(w, r)
-	}), nil
+// protocols are HTTP/1.1, HTTP/2, and on plaintext HTTP/2 with prior knowledge, which gRPC clients speak there.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // Run serves until ctx ends, finishes what is running, and closes the keep.

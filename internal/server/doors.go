@@ -1,0 +1,163 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keephold/keephold/internal/front/native"
+	"github.com/keephold/keephold/internal/front/vault"
+)
+
+// door is one dialect of the one port: which requests speak it, and what answers them.
+type door struct {
+	dialect string // label of the metrics, one of dialects
+	speaks  func(*Config, *http.Request) bool
+	open    func(*Config, doorman) (http.Handler, error) // nil: nothing answers yet, so that no other dialect takes its requests
+}
+
+// doorman is what the fronts are given besides the Config.
+type doorman struct {
+	restore vault.Restore
+	limit   *signInLimit
+}
+
+// doors is the literal table by which a request itself says which dialect it speaks. The first row that knows it answers.
+//
+//	Content-Type: application/grpc*                              Google, gRPC
+//	X-Amz-Target: secretsmanager.*, Authorization: AWS4-HMAC-…   AWS Secrets Manager
+//	POST / with a form of Action and Version=2011-06-15          AWS STS
+//	/v1/projects/…, /computeMetadata/…, POST /token               Google, REST (no Vault mount can be called projects)
+//	Host below the Azure vault domain, /secrets, /deletedsecrets  Azure Key Vault
+//	/TENANT/oauth2/…, /.well-known, /metadata/identity, /msi      Azure's sign-in
+//	/v1/keephold/…                                               the native API
+//	/v1/…                                                        Vault
+func doors() []door {
+	return []door{
+		{"gcp", isGRPC, nil},
+		{"aws", isAWS, nil},
+		{"gcp", isGoogleREST, nil},
+		{"azure", isAzureVault, nil},
+		{"azure", isAzureSignIn, nil},
+		{"native", below(native.Prefix), openNative},
+		{"vault", below("/v1/"), openVault},
+	}
+}
+
+// compose hangs every front in its place. What stands beside the doors is for probes and scrapers.
+func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
+	m := cfg.Keep.metrics
+	man := doorman{restore: restore, limit: newSignInLimit(cfg.SignInRate, m.limited.Inc)}
+	rows := doors()
+	handlers := make([]http.Handler, len(rows))
+	for i, d := range rows {
+		if d.open == nil {
+			handlers[i] = http.NotFoundHandler()
+			continue
+		}
+		front, err := d.open(cfg, man)
+		if err != nil {
+			return nil, err
+		}
+		handlers[i] = m.count(d.dialect, front)
+	}
+	probe := probes(cfg)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for i := range rows {
+			if rows[i].speaks(cfg, r) {
+				handlers[i].ServeHTTP(w, r)
+				return
+			}
+		}
+		probe.ServeHTTP(w, r)
+	}), nil
+}
+
+func openVault(cfg *Config, man doorman) (http.Handler, error) {
+	front, err := vault.New(vault.Config{
+		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: cfg.Keep.metrics.handler(),
+		Restore: man.restore, Audit: cfg.AuditDevices,
+		Storage: cfg.Keep.storage(), Node: hostname(),
+		Passwords: cfg.passwords,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return man.limit.guard(front), nil
+}
+
+func openNative(cfg *Config, _ doorman) (http.Handler, error) {
+	return native.New(native.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth})
+}
+
+func probes(cfg *Config) http.Handler {
+	desk := cfg.Keep.Desk
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if desk.Sealed() || cfg.Keep.Log.Err() != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.Handle("GET /metrics", cfg.Keep.metrics.handler())
+	return mux
+}
+
+func below(prefix string) func(*Config, *http.Request) bool {
+	return func(_ *Config, r *http.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }
+}
+
+func isGRPC(_ *Config, r *http.Request) bool {
+	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
+}
+
+// containerPath is where AWS clients ask for the credentials of their container.
+const containerPath = "/v1/keephold/aws/credentials/"
+
+func isAWS(_ *Config, r *http.Request) bool {
+	if strings.HasPrefix(r.URL.Path, containerPath) {
+		return true
+	}
+	if r.URL.Path != "/" {
+		return false
+	}
+	return len(r.Header["X-Amz-Target"]) > 0 || strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") ||
+		r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") ||
+		strings.Contains(r.URL.RawQuery, "Version=2011-06-15")
+}
+
+func isGoogleREST(_ *Config, r *http.Request) bool {
+	p := r.URL.Path
+	return strings.HasPrefix(p, "/v1/projects/") || strings.HasPrefix(p, "/computeMetadata/") || p == "/token" || strings.HasPrefix(p, "/universe/") ||
+		p == "/" && r.Header.Get("Metadata-Flavor") == "Google"
+}
+
+// isAzureVault knows a vault by its host, or by the paths that only Azure has, for vaults on a bare address.
+func isAzureVault(cfg *Config, r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if d := cfg.AzureDomain; d != "" && strings.HasSuffix(strings.ToLower(host), "."+d) {
+		return !isAzureSignIn(cfg, r)
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return first == "secrets" || first == "deletedsecrets" || first == "keys" || first == "certificates"
+}
+
+// isAzureSignIn knows the token service and the managed-identity endpoints, whatever the tenant is called.
+func isAzureSignIn(_ *Config, r *http.Request) bool {
+	p := r.URL.Path
+	if strings.HasPrefix(p, "/v1/") {
+		return false
+	}
+	_, rest, _ := strings.Cut(strings.TrimPrefix(p, "/"), "/")
+	switch {
+	case strings.HasPrefix(p, "/metadata/identity"), strings.HasPrefix(p, "/msi/"), strings.HasPrefix(p, "/metadata/instance"):
+		return true
+	case rest == "discovery/instance", strings.HasPrefix(rest, "oauth2/"), strings.HasPrefix(rest, "discovery/"):
+		return true
+	}
+	return strings.HasSuffix(p, "/.well-known/openid-configuration")
+}
