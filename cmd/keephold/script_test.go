@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 //	dev [FLAGS]     starts "keephold dev --json" and points KEEPHOLD_ADDR and KEEPHOLD_TOKEN at it
 //	server FILE     starts "keephold server --config FILE" and points KEEPHOLD_ADDR and
 //	                KEEPHOLD_CACERT at it
+//	stop            ends the server that was started last, and waits for its end
 //	code N COMMAND  runs a command that has to end with exit code N, its output in the files out and err
 //	cut FILE        takes what operator init printed apart: shareN, shares, and the root token in ROOT
 //	until RE CMD    runs a command again and again until its output matches
@@ -39,9 +40,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_CONFIG_HOME", "")
 			env.Setenv("NO_COLOR", "1")
+			env.Values[servers{}] = new([]*exec.Cmd)
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "code": exitCode, "until": until, "sub": substitute, "cut": cutKeys},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "stop": stopServer, "code": exitCode, "until": until, "sub": substitute, "cut": cutKeys},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -105,15 +107,34 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("keephold server: %s", log.String())
 }
 
+// servers is where a script keeps what it runs in the background.
+type servers struct{}
+
 // background runs a command until the script ends.
 func background(ts *testscript.TestScript, cmd *exec.Cmd) {
 	ts.Check(cmd.Start())
-	ts.Defer(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
-		_ = cmd.Wait() // an interrupt is how it ends
-		stop.Stop()
-	})
+	list := ts.Value(servers{}).(*[]*exec.Cmd)
+	*list = append(*list, cmd)
+	ts.Defer(func() { end(cmd) })
+}
+
+// end interrupts a server. A second call does nothing.
+func end(cmd *exec.Cmd) {
+	if cmd.ProcessState != nil {
+		return
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Wait() // an interrupt is how it ends
+	stop.Stop()
+}
+
+func stopServer(ts *testscript.TestScript, neg bool, args []string) {
+	list := ts.Value(servers{}).(*[]*exec.Cmd)
+	if neg || len(args) != 0 || len(*list) == 0 {
+		ts.Fatalf("usage: stop, after dev or server")
+	}
+	end((*list)[len(*list)-1])
 }
 
 // exitCode runs a command and wants its exit code: code N keephold …

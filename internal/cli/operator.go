@@ -16,6 +16,7 @@ func operatorCommand(env Env, o *options) *cobra.Command {
 		foundCommand(env, o), unsealCommand(env, o), sealCommand(env, o), statusCommand(env, o),
 		rekeyCommand(env, o), generateRootCommand(env, o), rotateKeyCommand(env, o),
 		verifyCommand(env, o), snapshotCommand(env, o), restoreCommand(env, o), upgradeCommand(env, o),
+		shredCommand(env, o),
 	)
 }
 

@@ -286,3 +286,38 @@ func TestSnapshotOfAServerThatDies(t *testing.T) {
 		}
 	}
 }
+
+// TestShredKilledAtEveryStep: a shredding that died is taken up again and leaves nothing but the log, which verifies.
+func TestShredKilledAtEveryStep(t *testing.T) {
+	base, _, _ := furnished(t)
+	for step := 1; ; step++ {
+		dir := clone(t, base)
+		died := run(t, server.Errand{What: "shred", Dir: dir, Die: step})
+		if died {
+			b, err := os.ReadFile(filepath.Join(dir, "key"))
+			if keyed := err == nil && bytes.Contains(b, []byte("keephold-seal-key")); keyed && !opens(t, dir) {
+				t.Errorf("killed after step %d: the store is destroyed before its key", step)
+			}
+			left, err := filepath.Glob(filepath.Join(dir, "[kn]*")) // key, keephold.db…, node
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(left) > 0 {
+				run(t, server.Errand{What: "shred", Dir: dir})
+			}
+		}
+		names, err := filepath.Glob(filepath.Join(dir, "keephold.db*"))
+		if err != nil || len(names) > 0 {
+			t.Errorf("killed after step %d: left %q, %v", step, names, err)
+		}
+		if _, err := audit.Verify(t.Context(), filepath.Join(dir, "audit"), audit.VerifyOptions{}); err != nil {
+			t.Errorf("killed after step %d: the audit log: %v", step, err)
+		}
+		if !died {
+			if step < 5 {
+				t.Errorf("a shredding took only %d steps", step-1)
+			}
+			return
+		}
+	}
+}

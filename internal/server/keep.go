@@ -127,8 +127,10 @@ func (k *Keep) openEngine(cfg *KeepConfig) (installation string, err error) {
 		return "", err
 	}
 	k.Engine = engine
-	if err := removeIncoming(k.file + incomingSuffix); err != nil {
-		return "", fmt.Errorf("what an interrupted restore left: %w", err)
+	for _, suffix := range []string{incomingSuffix, upgradingSuffix} {
+		if err := removeIncoming(k.file + suffix); err != nil {
+			return "", fmt.Errorf("what an interrupted restore or upgrade left: %w", err)
+		}
 	}
 	header, err := engine.Header(context.Background())
 	return header.Installation, err
@@ -157,9 +159,11 @@ func (k *Keep) closeStores() error {
 }
 
 // at tells a test where the process is.
-func (k *Keep) at(step string) {
-	if k.cfg.step != nil {
-		k.cfg.step(step)
+func (k *Keep) at(step string) { k.cfg.at(step) }
+
+func (cfg *KeepConfig) at(step string) {
+	if cfg.step != nil {
+		cfg.step(step)
 	}
 }
 

@@ -11,9 +11,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/store"
 )
 
 // mortalRole is a process that does one thing to a keep and kills itself by SIGKILL on the way, as a power cut would.
@@ -66,6 +70,7 @@ func beMortal(line []byte) error {
 	m := &mortal{left: e.Die}
 	errands := map[string]func(Errand, *mortal) error{
 		"restore": restoreMortally, "restore online": restoreOnlineMortally, "snapshot": snapshotMortally,
+		"upgrade": upgradeMortally, "shred": shredMortally,
 	}
 	do := errands[e.What]
 	if do == nil {
@@ -137,4 +142,53 @@ func snapshotMortally(e Errand, m *mortal) error {
 	}
 	_, err = d.takeSnapshot(ctx)
 	return errors.Join(err, d.cfg.Keep.Close(ctx))
+}
+
+// madeUp are two steps between formats that there never were: the first moves every record, the second rewrites each.
+func madeUp() upgradePath {
+	moved := func(e store.Entry) ([]store.Op, error) {
+		name, ok := strings.CutPrefix(e.Key, "a/")
+		if !ok {
+			return nil, nil
+		}
+		return []store.Op{{Key: e.Key, Delete: true}, {Key: "b/" + name, Value: e.Value}}, nil
+	}
+	rewritten := func(e store.Entry) ([]store.Op, error) {
+		if !strings.HasPrefix(e.Key, "b/") {
+			return nil, nil
+		}
+		return []store.Op{{Key: e.Key, Value: bytes.ToUpper(e.Value)}}, nil
+	}
+	return upgradePath{to: 3, steps: []custody.UpgradeStep{
+		{From: 1, What: "a is called b", Change: moved}, {From: 2, What: "values are upper case", Change: rewritten},
+	}}
+}
+
+func shredMortally(e Errand, m *mortal) error {
+	_, err := Shred(context.Background(), Shredding{Keep: KeepConfig{Dir: e.Dir, step: m.step}, KeyFile: filepath.Join(e.Dir, "key")})
+	return err
+}
+
+func upgradeMortally(e Errand, m *mortal) error {
+	_, err := upgrade(context.Background(), KeepConfig{Dir: e.Dir, step: m.step}, madeUp())
+	return err
+}
+
+// UpgradeMadeUp is an upgrade that nobody kills.
+func UpgradeMadeUp(ctx context.Context, dir string) error {
+	_, err := upgrade(ctx, KeepConfig{Dir: dir}, madeUp())
+	return err
+}
+
+// TestUpgradePath: the steps lead from the first format to the newest without a gap, each once.
+func TestUpgradePath(t *testing.T) {
+	path := upgrades()
+	if path.to != store.Format || len(path.steps) != int(store.Format)-1 {
+		t.Fatalf("%d steps to format %d, want %d to %d", len(path.steps), path.to, store.Format-1, store.Format)
+	}
+	for i, s := range path.steps {
+		if s.From != uint32(i+1) || s.What == "" || s.Change == nil {
+			t.Errorf("step %d: %+v", i, s)
+		}
+	}
 }

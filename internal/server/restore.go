@@ -79,7 +79,7 @@ func (in incoming) discard() error {
 	return removeIncoming(in.file)
 }
 
-// removeIncoming removes what a restore made beside the store, also one that did not live to its end. The store is locked
+// removeIncoming removes what a restore or an upgrade made beside the store, also one that did not live to its end. The store is locked
 // by whoever calls it, and a restore into nothing would find its file gone when it wanted to put it in place.
 func removeIncoming(file string) error {
 	unmade, err := filepath.Glob(globbed(file) + ".new-*")

@@ -67,6 +67,7 @@ type Options struct {
 	ReadOnly     bool          // share the file with other readers; Apply answers ErrReadOnly; never creates
 	Installation string        // goes into the header of a store that is made; kept as it is in one that exists
 	Command      string        // what the holder file calls this process; empty: the program's name
+	Format       uint32        // the newest format that the caller knows; 0: store.Format
 	MaxBytes     int64         // the file grows no further, ErrFull; 0: as far as the disk goes
 	Feed         int           // changes that Watch remembers; 0: store.DefaultFeed
 	Heartbeat    time.Duration // of Watch; 0: store.DefaultHeartbeat
@@ -114,6 +115,9 @@ var (
 func Open(path string, o Options) (*Engine, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = DefaultLockTimeout
+	}
+	if o.Format == 0 {
+		o.Format = store.Format
 	}
 	if !o.ReadOnly {
 		if err := create(path, o); err != nil {
@@ -251,7 +255,7 @@ func (e *Engine) inspect() (at store.Revision, err error) {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 		at = store.Revision(data.Sequence())
-		return h.Check(e.path, store.Format, !e.opts.ReadOnly)
+		return h.Check(e.path, e.opts.Format, !e.opts.ReadOnly)
 	})
 	return at, err
 }
@@ -372,7 +376,7 @@ func (e *Engine) SetHeader(ctx context.Context, h store.Header) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Check(e.path, store.Format, true); err != nil {
+	if err := h.Check(e.path, e.opts.Format, true); err != nil {
 		return err
 	}
 	return e.exclusive(ctx, func() error {
