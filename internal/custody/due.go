@@ -16,7 +16,7 @@ import (
 )
 
 // duePrefix holds one record for each secret and time at which the house has to do something with it by itself: destroy
-// a version whose delay is over, take away a secret that has expired. The time stands first in the key, 12 hexadecimal
+// a version whose delay is over, take away a secret that has expired, or whose time in the trash is over. The time stands first in the key, 12 hexadecimal
 // digits of seconds, so that what is due is a range; a record too many does nothing.
 const duePrefix = "job/due/"
 
@@ -39,6 +39,9 @@ func dues(sp *secret.Space, h *secret.Head) []time.Time {
 	var at []time.Time
 	if e := h.Settings.ExpiresAt; !e.IsZero() && leavesAtExpiry(sp) {
 		at = append(at, e)
+	}
+	if h.Tombstone != nil {
+		at = append(at, h.Tombstone.PurgeAt)
 	}
 	for i := range h.Versions {
 		if v := &h.Versions[i]; v.State != secret.Destroyed && !v.Destroyed.IsZero() {
@@ -122,11 +125,17 @@ func (d *Desk) due(ctx context.Context, o *opened, key string) error {
 // recorded as such. A secret that has moved left another record behind; one that is gone needs nothing.
 func (d *Desk) settleDue(ctx context.Context, o *opened, sp *secret.Space, ref secret.Ref, uid secret.UID) error {
 	e, err := d.find(ctx, o, sp, ref.Path)
-	if err != nil || e == nil || e.head.UID != uid {
+	if err != nil {
 		return err
 	}
 	now := d.now()
 	self := o.self.In(ref.Namespace)
+	switch {
+	case e == nil:
+		return d.purgeDue(ctx, self, ref, uid)
+	case e.head.UID != uid:
+		return nil
+	}
 	if at := e.head.Settings.ExpiresAt; leavesAtExpiry(sp) && !at.IsZero() && !now.Before(at) {
 		t, sp, err := d.enter(ctx, self, ref, verb{"expire", verbRemove.folder, verbRemove.cap})
 		if err != nil {

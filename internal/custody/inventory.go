@@ -2,6 +2,8 @@ package custody
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/secret"
@@ -18,7 +20,27 @@ type Stocktaking struct {
 	After     string                               // paths behind this one
 	Limit     int                                  // 0: 100
 	Keep      func(secret.Path, *secret.Head) bool // nil: all
+	From      Shelf                                // where to look
 	Count     bool                                 // count the secrets that the caller may see, too; Keep is not asked
+}
+
+// Shelf says which secrets of a Space a listing shows.
+type Shelf uint8
+
+// The shelves.
+const (
+	Standing Shelf = 1 << iota // those that are there; the zero Shelf is this one
+	Trashed                    // those that can be recovered
+)
+
+func (s Shelf) prefixes(sp *secret.Space) (out []string) {
+	if s == 0 || s&Standing != 0 {
+		out = append(out, spacePrefix(namePrefix, sp))
+	}
+	if s&Trashed != 0 {
+		out = append(out, spacePrefix(tombPrefix, sp))
+	}
+	return out
 }
 
 // Item is one secret of a listing. Its Head is not to be changed.
@@ -43,7 +65,7 @@ func (d *Desk) Inventory(ctx context.Context, c auth.Caller, q Stocktaking) (Sto
 	}
 	s, err := t.inventory(ctx, sp, q)
 	if err == nil && q.Count {
-		s.Count, err = t.count(ctx, sp)
+		s.Count, err = t.count(ctx, sp, q.From)
 	}
 	if err != nil {
 		return Stock{}, t.done(err)
@@ -56,20 +78,16 @@ func (t *turn) inventory(ctx context.Context, sp *secret.Space, q Stocktaking) (
 	limit := pageLimit(q.Limit)
 	after, left := q.After, lookAtMost
 	for {
-		names, err := t.namesAfter(ctx, sp, after, false)
+		names, err := t.namesAfter(ctx, sp, q.From, after, false)
 		if err != nil {
 			return s, err
-		}
-		seen := make([]string, 0, len(names))
-		for _, e := range names {
-			seen = append(seen, e.Key[len(spacePrefix(namePrefix, sp)):])
 		}
 		items, err := t.heads(ctx, sp, names)
 		if err != nil {
 			return s, err
 		}
 		for i, item := range items {
-			after = seen[i]
+			after = names[i].path
 			left--
 			if item.Head != nil && (q.Keep == nil || q.Keep(item.Path, item.Head)) {
 				s.Items = append(s.Items, item)
@@ -85,32 +103,48 @@ func (t *turn) inventory(ctx context.Context, sp *secret.Space, q Stocktaking) (
 	}
 }
 
-func (t *turn) namesAfter(ctx context.Context, sp *secret.Space, after string, keysOnly bool) ([]store.Entry, error) {
-	prefix := spacePrefix(namePrefix, sp)
-	q := store.Query{Prefix: prefix, Limit: headsAtOnce, KeysOnly: keysOnly}
+// named is a name of a Space with the path it stands for.
+type named struct {
+	store.Entry
+	path string
+}
+
+// namesAfter answers a page of the shelf's names, by path. A path stands on one shelf at a time.
+func (t *turn) namesAfter(ctx context.Context, sp *secret.Space, shelf Shelf, after string, keysOnly bool) ([]named, error) {
+	limit := headsAtOnce
 	if keysOnly {
-		q.Limit = lookAtOnce
+		limit = lookAtOnce
 	}
-	if after != "" {
-		q.After = prefix + after
+	var page []named
+	for _, prefix := range shelf.prefixes(sp) {
+		q := store.Query{Prefix: prefix, Limit: limit, KeysOnly: keysOnly}
+		if after != "" {
+			q.After = prefix + after
+		}
+		entries, _, err := t.d.engine.List(ctx, q)
+		if err != nil {
+			return nil, storeError(err)
+		}
+		for _, e := range entries {
+			page = append(page, named{e, e.Key[len(prefix):]})
+		}
 	}
-	entries, _, err := t.d.engine.List(ctx, q)
-	return entries, storeError(err)
+	slices.SortStableFunc(page, func(a, b named) int { return strings.Compare(a.path, b.path) })
+	return page[:min(len(page), limit)], nil
 }
 
 // heads reads what the names lead to. An item that the caller may not see, or that went away meanwhile, has no Head.
-func (t *turn) heads(ctx context.Context, sp *secret.Space, names []store.Entry) ([]Item, error) {
+func (t *turn) heads(ctx context.Context, sp *secret.Space, names []named) ([]Item, error) {
 	items := make([]Item, len(names))
 	uids := make([]secret.UID, len(names))
 	var keys []string
 	var which []int
 	for i, e := range names {
-		name := e.Key[len(spacePrefix(namePrefix, sp)):]
-		path, err := secret.ParsePath(name)
-		if err != nil || !t.maySee(sp, name) {
+		path, err := secret.ParsePath(e.path)
+		if err != nil || !t.maySee(sp, e.path) {
 			continue
 		}
-		if uids[i], err = t.d.openName(t.o, sp, e); err != nil {
+		if uids[i], err = t.d.openName(t.o, sp, e.Entry); err != nil {
 			return nil, err
 		}
 		items[i].Path = path
@@ -136,16 +170,15 @@ func (t *turn) heads(ctx context.Context, sp *secret.Space, names []store.Entry)
 }
 
 // count counts the secrets that the caller may see, up to what one page looks at.
-func (t *turn) count(ctx context.Context, sp *secret.Space) (int, error) {
+func (t *turn) count(ctx context.Context, sp *secret.Space, shelf Shelf) (int, error) {
 	n, after := 0, ""
-	prefix := len(spacePrefix(namePrefix, sp))
 	for left := lookAtMost; left > 0; left -= lookAtOnce {
-		entries, err := t.namesAfter(ctx, sp, after, true)
+		entries, err := t.namesAfter(ctx, sp, shelf, after, true)
 		if err != nil {
 			return 0, err
 		}
 		for _, e := range entries {
-			after = e.Key[prefix:]
+			after = e.path
 			if t.maySee(sp, after) {
 				n++
 			}

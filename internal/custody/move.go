@@ -61,7 +61,7 @@ func (t *turn) move(ctx context.Context, old *secret.Space, from secret.Ref, sp 
 			return err
 		}
 		if e == nil {
-			return fmt.Errorf("%s: %w", from, secret.ErrNotFound)
+			return t.absent(ctx, old, from)
 		}
 		there, err := t.d.find(ctx, t.o, sp, to.Path)
 		if err != nil {
@@ -69,6 +69,9 @@ func (t *turn) move(ctx context.Context, old *secret.Space, from secret.Ref, sp 
 		}
 		if there != nil {
 			return fmt.Errorf("%s: %w", to, secret.ErrExists)
+		}
+		if err := t.unused(ctx, sp, to); err != nil {
+			return err
 		}
 		uid, err := t.o.keys.Load().Seal(t.d.place(namePlace, sp.Namespace, target, 0), []byte(e.head.UID))
 		if err != nil {

@@ -2,7 +2,6 @@ package custody
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/record"
@@ -47,7 +46,7 @@ func (d *Desk) Describe(ctx context.Context, c auth.Caller, ref secret.Ref) (*se
 	}
 	e, err := d.find(ctx, t.o, sp, ref.Path)
 	if err == nil && e == nil {
-		err = fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+		err = t.absent(ctx, sp, ref)
 	}
 	if err != nil {
 		return nil, t.done(err)
@@ -86,7 +85,7 @@ func (t *turn) read(ctx context.Context, sp *secret.Space, ref secret.Ref) (Read
 		return Reading{}, err
 	}
 	if e == nil {
-		return Reading{}, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+		return Reading{}, t.absent(ctx, sp, ref)
 	}
 	v, err := pick(sp, e.head, ref)
 	if err != nil {

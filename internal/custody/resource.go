@@ -34,6 +34,9 @@ var (
 	verbList     = verb{"list", "metadata", policy.List}
 	verbScan     = verb{"scan", "metadata", policy.Scan}
 	verbLabel    = verb{"label", "metadata", policy.Update}
+	verbBury     = verb{"trash", "data", policy.Delete}
+	verbRecover  = verb{"recover", "undelete", policy.Update}
+	verbPurge    = verb{"purge", "metadata", policy.Delete}
 	verbMoveFrom = verb{"move-from", "metadata", policy.Delete}
 	verbMoveTo   = verb{"move-to", "metadata", policy.Update}
 )

@@ -211,12 +211,15 @@ func (t *turn) alterHead(ctx context.Context, sp *secret.Space, ref secret.Ref, 
 		case e != nil:
 			n.head = e.head.Clone()
 		case create:
+			if err := t.unused(ctx, sp, ref); err != nil {
+				return nil, err
+			}
 			if err := t.representable(sp, ref.Path); err != nil {
 				return nil, err
 			}
 			n.head, n.fresh = &secret.Head{UID: newUID(now), Created: now}, true
 		default:
-			return nil, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+			return nil, t.absent(ctx, sp, ref)
 		}
 		n.head.Updated = now
 		if err := edit(n); err != nil {

@@ -119,7 +119,10 @@ func (t *turn) write(ctx context.Context, sp *secret.Space, ref secret.Ref, p Pu
 				return Reading{}, err
 			}
 			if p.Existing {
-				return Reading{}, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+				return Reading{}, t.absent(ctx, sp, ref)
+			}
+			if err := t.unused(ctx, sp, ref); err != nil {
+				return Reading{}, err
 			}
 			if err := t.representable(sp, ref.Path); err != nil {
 				return Reading{}, err
