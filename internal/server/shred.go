@@ -110,7 +110,10 @@ func recordShredding(ctx context.Context, cfg KeepConfig, file string) error {
 
 // hold keeps other processes away from a store while it is overwritten.
 func hold(file string) (release func() error, err error) {
-	e, err := bolt.Open(file, bolt.Options{ReadOnly: false})
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return func() error { return nil }, nil // and opening would make one
+	}
+	e, err := bolt.Open(file, bolt.Options{})
 	if errors.Is(err, store.ErrLocked) {
 		return nil, err
 	}
