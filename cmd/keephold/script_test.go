@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 //	code N COMMAND  runs a command that has to end with exit code N, its output in the files out and err
 //	cut FILE        takes what operator init printed apart: shareN, shares, and the root token in ROOT
 //	until RE CMD    runs a command again and again until its output matches
+//	agekey FILE     makes an age key and sets AGE_RECIPIENT to its public half
 //	sub NAME FILE   sets a variable to the first line of a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -43,7 +45,7 @@ func TestScripts(t *testing.T) {
 			env.Values[servers{}] = new([]*exec.Cmd)
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "stop": stopServer, "code": exitCode, "until": until, "sub": substitute, "cut": cutKeys},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "stop": stopServer, "code": exitCode, "until": until, "sub": substitute, "agekey": ageKey, "cut": cutKeys},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -187,6 +189,17 @@ func substitute(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], line)
 }
 
+// ageKey writes a new age identity: agekey FILE
+func ageKey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: agekey FILE")
+	}
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(id.String()+"\n"), 0o600))
+	ts.Setenv("AGE_RECIPIENT", id.Recipient().String())
+}
+
 // cutKeys makes files of the shares, as their holders would have them.
 func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -209,7 +222,7 @@ func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(find(ts, "keephold"), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

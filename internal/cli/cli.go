@@ -199,6 +199,7 @@ var commands = []struct {
 	{"server", devCommand},
 	{"server", operatorCommand},
 	{"server", doctorCommand},
+	{"server", recoveryCommand},
 	{"server", serverCommand},
 	{"server", configCommand},
 	{"", completionCommand},

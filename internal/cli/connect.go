@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/server"
 )
 
 // options are the flags that every command has.
@@ -19,8 +20,9 @@ type options struct {
 	addr, caFile, namespace, output string
 	json, quiet                     bool
 
-	closers   []func() error // what this command line opened; Run closes it
-	localKeep *api           // the local keep, once it is open
+	closers    []func() error // what this command line opened; Run closes it
+	localKeep  *api           // the local keep, once it is open
+	localOwner *server.Local  // the same, for what only its owner on this machine can ask
 }
 
 // setting reads KEEPHOLD_NAME, then KEEPHOLD_NAME_FILE, then VAULT_NAME. A file is for what should not stand in an

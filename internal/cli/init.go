@@ -106,7 +106,7 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir, name string, yes
 		next = "keephold import " + sortedKeys(files)[0]
 	}
 	env.talk("Nothing was deleted. Next:  %s", next)
-	return nil
+	return env.offerRecovery(cmd, o, yes)
 }
 
 // describe tells what was found, and what is wrong with it; never a value.

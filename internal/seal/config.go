@@ -14,6 +14,7 @@ const (
 	KindShamir     = "shamir"
 	KindPassphrase = "passphrase"
 	KindKeyFile    = "keyfile"
+	KindKeyring    = "keyring"
 )
 
 // MaxShares is the most shares a key can be split into.

@@ -56,16 +56,19 @@ type Keep struct {
 	file    string // of the store; "" in memory
 	node    string
 	scratch string // a directory to remove when a keep in memory is closed
+
+	installation string // id of the store
 }
 
 // OpenKeep opens a keep or makes a new, uninitialized one.
 func OpenKeep(cfg KeepConfig) (*Keep, error) {
 	k := &Keep{metrics: newMetrics(cfg.Version)}
 	k.meters = k.metrics.hooks()
-	installation, err := k.openEngine(&cfg)
+	var err error
+	k.installation, err = k.openEngine(&cfg)
 	k.cfg = cfg
 	if err == nil {
-		err = k.openDesk(installation)
+		err = k.openDesk(k.installation)
 	}
 	if err != nil {
 		return nil, errors.Join(err, k.closeStores())

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -15,6 +13,7 @@ import (
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 	"github.com/keephold/keephold/internal/registry"
+	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -24,18 +23,31 @@ import (
 type Local struct {
 	keep    *Keep
 	handler http.Handler
+	seal    Sealed
 }
 
 var _ http.RoundTripper = (*Local)(nil)
 
-// OpenLocal opens the keep in dir, with the key file beside it, and makes both when there are none.
-func OpenLocal(ctx context.Context, dir, version string) (*Local, error) {
-	k, err := OpenKeep(KeepConfig{Dir: dir, Version: version, CacheBytes: 8 << 20})
+// LocalConfig says where a user's own keep lies and who can be asked for its key. Dir is needed.
+type LocalConfig struct {
+	Dir, Version string
+	Getenv       func(string) string              // nil: os.Getenv
+	Seal         string                           // of a keep that is made now: seal.KindKeyring, KindKeyFile or KindPassphrase; "" chooses
+	Passphrase   func(fresh bool) ([]byte, error) // asks for one, twice when it is fresh; nil: nobody to ask
+	Notice       func(format string, args ...any) // says what was chosen for a new keep; nil: nobody to tell
+}
+
+// OpenLocal opens the keep in cfg.Dir with the key that its seal names, and makes both when there are none.
+func OpenLocal(ctx context.Context, cfg LocalConfig) (*Local, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	k, err := OpenKeep(cfg.keep(custody.AutoSeal{}))
 	if err != nil {
 		return nil, err
 	}
 	l := &Local{keep: k}
-	if err := l.unseal(ctx, filepath.Join(dir, "key")); err != nil {
+	if err := l.unseal(ctx, &cfg); err != nil {
 		return nil, errors.Join(err, k.Close(ctx))
 	}
 	if l.handler, err = composeLocal(k); err != nil {
@@ -44,15 +56,37 @@ func OpenLocal(ctx context.Context, dir, version string) (*Local, error) {
 	return l, nil
 }
 
-func (l *Local) unseal(ctx context.Context, keyFile string) error {
-	fresh, err := l.keep.UnsealByKeyFile(ctx, keyFile)
+func (l *Local) unseal(ctx context.Context, cfg *LocalConfig) error {
+	config, err := l.keep.Desk.SealConfig(ctx)
+	if errors.Is(err, secret.ErrNotInit) {
+		return l.furnish(ctx, cfg)
+	}
 	if err != nil {
-		return fmt.Errorf("the key of the local keep: %w", err)
+		return err
 	}
-	if fresh.Token.Len() == 0 {
-		return nil
+	w, where, err := cfg.wrapper(config.Kind, l.keep.installation, false)
+	if err == nil {
+		err = l.keep.Desk.Unseal(ctx, w)
 	}
-	// A new keep: nobody needs its root token, because whoever opens the store is its owner.
+	l.seal = Sealed{config.Kind, where}
+	return l.keyFault(ctx, err)
+}
+
+// furnish gives a new keep its key and its first Space.
+func (l *Local) furnish(ctx context.Context, cfg *LocalConfig) error {
+	w, sealed, err := cfg.choose(ctx, l.keep.installation)
+	if err != nil {
+		return err
+	}
+	l.seal = sealed
+	fresh, err := l.keep.Desk.Initialize(ctx, auth.From{}, func(root []byte) (*seal.Config, error) {
+		wrapped, err := w.Wrap(ctx, root)
+		return &seal.Config{Kind: sealed.Kind, Wrapped: wrapped}, err
+	})
+	if err != nil {
+		return err
+	}
+	// Nobody needs its root token, because whoever opens the store is its owner.
 	owner, err := l.keep.Desk.Local()
 	if err != nil {
 		return err

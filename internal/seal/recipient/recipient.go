@@ -154,3 +154,25 @@ func (r *Recipient) Armor(message []byte) (string, error) {
 	}
 	return strings.TrimRight(out.String(), "\n") + "\n", nil
 }
+
+// Open reverses Encrypt and Armor for an age message, with the text of an age identity file or of an SSH private key without
+// a passphrase.
+func Open(armored string, identity []byte) ([]byte, error) {
+	var ids []age.Identity
+	var err error
+	if bytes.Contains(identity, []byte("PRIVATE KEY-----")) {
+		var id age.Identity
+		id, err = agessh.ParseIdentity(identity)
+		ids = []age.Identity{id}
+	} else {
+		ids, err = age.ParseIdentities(bytes.NewReader(identity))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("private key: %w: %w", err, ErrKey)
+	}
+	r, err := age.Decrypt(agearmor.NewReader(strings.NewReader(strings.TrimSpace(armored)+"\n")), ids...)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(r, maxKey))
+}
