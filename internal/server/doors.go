@@ -45,6 +45,14 @@ func doors() []door {
 	}
 }
 
+// isQuick says which requests the fast lane answers: those below /v1/ that are over in a moment. What may take long, streams,
+// or has nobody in a hurry stays with net/http, which ends a request when its client hangs up.
+func isQuick(_, path string) bool {
+	return strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, native.Prefix) &&
+		!strings.Contains(path, "/sys/") && // of a namespace, too
+		!strings.Contains(path, "/login/") // by password: its hash takes a while, and waits for its turn
+}
+
 // compose hangs every front in its place. What stands beside the doors is for probes and scrapers.
 func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	m := cfg.Keep.metrics

@@ -16,6 +16,7 @@ import (
 	"github.com/keephold/keephold/internal/audit/sink"
 	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/front/vault"
+	"github.com/keephold/keephold/internal/lane"
 )
 
 // Config of a Server. Keep and Listeners are needed; the Server takes both over and closes them.
@@ -40,6 +41,7 @@ type Config struct {
 type Server struct {
 	cfg  Config
 	http *http.Server
+	lane *lane.Server // takes the connections, and gives to http what is not plain or not quick
 
 	handler   atomic.Pointer[http.Handler] // composed over the Desk that the keep has now
 	gate      gate
@@ -70,8 +72,14 @@ func New(cfg Config) (*Server, error) {
 	if err := s.recompose(); err != nil {
 		return nil, err
 	}
+	handler := http.HandlerFunc(s.dispatch)
+	var err error
+	s.lane, err = lane.New(lane.Config{Handler: handler, Quick: isQuick, Log: cfg.Log, RequestTime: cfg.RequestTime})
+	if err != nil {
+		return nil, err
+	}
 	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.dispatch),
+		Handler:           handler,
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       cfg.RequestTime,
@@ -96,14 +104,12 @@ func protocols() *http.Protocols {
 func (s *Server) Run(ctx context.Context) error {
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { paceGC(inner); return nil })
+	clock, stopClock := context.WithCancel(context.WithoutCancel(ctx)) // it ends slow connections until the last is gone
+	g.Go(func() error { s.lane.Run(clock); return nil })
 	for _, l := range s.cfg.Listeners {
-		g.Go(func() error {
-			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
+		g.Go(func() error { return unlessClosed(s.lane.Serve(l)) })
 	}
+	g.Go(func() error { return unlessClosed(s.http.Serve(s.lane.Others())) })
 	g.Go(func() error { return s.runDesk(inner) })
 	g.Go(func() error { return s.runSnapshots(inner) })
 	g.Go(func() error {
@@ -111,11 +117,19 @@ func (s *Server) Run(ctx context.Context) error {
 		notify("STOPPING=1")
 		wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return s.http.Shutdown(wait)
+		defer stopClock()
+		return errors.Join(s.lane.Shutdown(wait), s.http.Shutdown(wait))
 	})
 	notify("READY=1")
 	err := g.Wait()
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	return errors.Join(err, s.cfg.Keep.Close(wait))
+}
+
+func unlessClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
 }

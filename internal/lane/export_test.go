@@ -1,0 +1,23 @@
+package lane
+
+import "time"
+
+// Strike lets that many seconds pass on the clock.
+func (s *Server) Strike(seconds int64) { s.strike(time.Now(), seconds) }
+
+// Plain is what parsing alone says of bytes that begin a connection.
+func Plain(b []byte) (method, target, host string, header map[string][]string, body []byte, used int, ok bool) {
+	m, v := cut(b)
+	var f fields
+	if v != plain || !f.read(m.fields) || len(b) < m.size+f.length {
+		return "", "", "", nil, nil, 0, false
+	}
+	used = m.size + f.length
+	return m.method, string(m.target), f.host, f.header, b[m.size:used], used, true
+}
+
+// MayBecomePlain says that parsing waits for more.
+func MayBecomePlain(b []byte) bool {
+	_, v := cut(b)
+	return v != odd
+}
