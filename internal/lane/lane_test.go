@@ -58,7 +58,11 @@ func serve(t *testing.T, handler http.HandlerFunc, wrap func(net.Listener) net.L
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.http = &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Over", "yes")
 		handler(w, r)
 	})}
@@ -222,6 +226,23 @@ func TestOver(t *testing.T) {
 		if r, _ := d.hear(t); r.StatusCode != http.StatusBadRequest {
 			t.Errorf("%q: got %d", wrong, r.StatusCode)
 		}
+	}
+}
+
+// HTTP/2 with prior knowledge, as gRPC speaks it on plaintext, begins like a request that is odd.
+func TestHTTP2WithoutTLS(t *testing.T) {
+	s := serve(t, echo, nil)
+	h2 := new(http.Protocols)
+	h2.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: h2}}
+	defer client.CloseIdleConnections()
+	r, err := client.Get("http://" + s.addr + "/v1/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if r.ProtoMajor != 2 || r.Header.Get("Over") == "" {
+		t.Errorf("got %s %v", r.Proto, r.Header)
 	}
 }
 
