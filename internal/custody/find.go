@@ -160,15 +160,18 @@ func (d *Desk) reveal(o *opened, ns secret.NamespaceID, e *entry) (secret.Value,
 	return v, err
 }
 
-// pick chooses the version a Ref names. Without a selector that is the Space's home dialect's latest.
-func pick(sp *secret.Space, head *secret.Head, ref secret.Ref) (*secret.Version, error) {
+// pick chooses the version a Ref names. Without a selector that is the latest: on the Space's own face as its dialect has
+// it, which is the newest with Google and Azure, whatever its state; the current one on every other face.
+func (t *turn) pick(sp *secret.Space, head *secret.Head, ref secret.Ref) (*secret.Version, error) {
 	var v *secret.Version
 	switch {
+	case ref.ID != "":
+		v = head.ByID(ref.ID)
 	case ref.Number != 0:
 		v = head.Find(ref.Number)
 	case ref.Label != "":
 		v = head.Labelled(ref.Label)
-	case sp.Home == secret.GCP:
+	case sp.Home == t.caller.From().Dialect && (sp.Home == secret.GCP || sp.Home == secret.Azure):
 		v = head.Find(head.Max)
 	default:
 		v = head.Find(head.Current)

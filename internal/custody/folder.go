@@ -86,7 +86,7 @@ func (t *turn) readChild(ctx context.Context, sp *secret.Space, child secret.Ref
 	if err != nil || e == nil {
 		return err
 	}
-	v, err := pick(sp, e.head, child)
+	v, err := t.pick(sp, e.head, child)
 	if err != nil || v.Kind != secret.Text || readable(child, e.head, v, t.d.now()) != nil {
 		return nil //nolint:nilerr // a child without readable text is left out
 	}

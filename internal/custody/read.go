@@ -87,7 +87,7 @@ func (t *turn) read(ctx context.Context, sp *secret.Space, ref secret.Ref) (Read
 	if e == nil {
 		return Reading{}, t.absent(ctx, sp, ref)
 	}
-	v, err := pick(sp, e.head, ref)
+	v, err := t.pick(sp, e.head, ref)
 	if err != nil {
 		return Reading{}, err
 	}

@@ -44,7 +44,7 @@ func (d *Desk) SetState(ctx context.Context, c auth.Caller, ref secret.Ref, tr T
 	}
 	var number uint64
 	head, err := t.alter(ctx, sp, ref, func(n *step) error {
-		v, err := pick(sp, n.head, ref)
+		v, err := t.pick(sp, n.head, ref)
 		if err != nil {
 			return err
 		}

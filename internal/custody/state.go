@@ -71,7 +71,7 @@ func (d *Desk) Enable(ctx context.Context, c auth.Caller, ref secret.Ref, on boo
 		return err
 	}
 	return t.done(t.change1(ctx, sp, ref, func(n *step) error {
-		v, err := pick(sp, n.head, ref)
+		v, err := t.pick(sp, n.head, ref)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (d *Desk) Label(ctx context.Context, c auth.Caller, ref secret.Ref, label s
 		return err
 	}
 	return t.done(t.change1(ctx, sp, ref, func(n *step) error {
-		v, err := pick(sp, n.head, ref)
+		v, err := t.pick(sp, n.head, ref)
 		if err != nil {
 			return err
 		}

@@ -75,13 +75,17 @@ func (v *view) Index(plain []byte) string {
 // Enclose seals under the key for stateless tokens, not under a term: a sweep cannot reach what is not stored, so a
 // retired term would end tokens that still stand. The key's generation goes before what it sealed, in four bytes.
 func (v *view) Enclose(place string, plain []byte) ([]byte, error) {
+	return v.encloseAs(v.tokenLabel(place), plain)
+}
+
+func (v *view) encloseAs(label string, plain []byte) ([]byte, error) {
 	keys := v.o.keys.Load()
 	key := keys.Purpose(barrier.PurposeSealedToken)
 	defer clear(key.Key[:])
 	if key.Generation == 0 {
 		return nil, secret.ErrSealed
 	}
-	sealed, err := barrier.WrapKey(keys.Algorithm(), key.Key[:], v.tokenLabel(place), plain)
+	sealed, err := barrier.WrapKey(keys.Algorithm(), key.Key[:], label, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +94,10 @@ func (v *view) Enclose(place string, plain []byte) ([]byte, error) {
 
 // Disclose opens what Enclose sealed.
 func (v *view) Disclose(place string, sealed []byte) ([]byte, error) {
+	return v.discloseAs(v.tokenLabel(place), sealed)
+}
+
+func (v *view) discloseAs(label string, sealed []byte) ([]byte, error) {
 	if len(sealed) < 4 {
 		return nil, barrier.ErrUnopenable
 	}
@@ -98,7 +106,7 @@ func (v *view) Disclose(place string, sealed []byte) ([]byte, error) {
 	if !ok {
 		return nil, barrier.ErrUnopenable
 	}
-	return barrier.UnwrapKey(key.Key[:], v.tokenLabel(place), sealed[4:])
+	return barrier.UnwrapKey(key.Key[:], label, sealed[4:])
 }
 
 // tokenLabel binds a stateless token to its installation, and to the epoch: a restore ends every one of them.

@@ -27,6 +27,7 @@ type Put struct {
 	AzureID     string
 	Custom      []secret.Pair // custom metadata of a secret that is made by this; one that is there keeps its own
 	Facts       []secret.Pair // of the version
+	Disabled    bool          // not to be read until it is enabled
 	Existing    bool          // only a version of a secret that is there: ErrNotFound makes none
 }
 
@@ -176,6 +177,9 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 	v := secret.Version{
 		Number: head.Max, Kind: p.Kind, ContentType: p.ContentType, Created: now, NotBefore: p.NotBefore, Expires: p.Expires,
 		Writer: t.caller.Identity().ID, AWSID: p.AWSID, AzureID: p.AzureID, Facts: p.Facts,
+	}
+	if p.Disabled {
+		v.State = secret.Disabled
 	}
 	if after := deleteAfter(sp, head); after > 0 {
 		v.Deleted = now.Add(after)

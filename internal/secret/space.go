@@ -31,6 +31,7 @@ type SpaceSettings struct {
 	DeleteAfter    time.Duration // a version is deleted this long after its creation; 0 never
 	DeletionWindow time.Duration // how long a removed secret can be recovered, where the dialect has such a window
 	Protected      bool          // only a grant naming this Space reaches it
+	PurgeProtected bool          // what lies in the trash stays there until its window has passed
 	FolderRead     bool          // GET of a folder answers its text children
 	DefaultTTL     time.Duration // Vault's tuning, kept for its clients; 0 is the system's
 	MaxTTL         time.Duration
@@ -41,16 +42,18 @@ type SpaceSettings struct {
 // DefaultMaxVersions is the vendor's default of kv version 2.
 const DefaultMaxVersions = 10
 
-// Ref names one version of one secret: by number, or by stage label. The zero selector is the latest.
+// Ref names one version of one secret: by number, by stage label, or by the id that another dialect gave it. The zero
+// selector is the latest.
 type Ref struct {
 	Namespace NamespaceID
 	Space     string // the Space's canonical name
 	Path      Path
 	Number    uint64 // 0: not by number
 	Label     string // "": not by label
+	ID        string // as Head.ByID finds it; "": not by id
 }
 
 // Latest is r without a selector.
-func (r Ref) Latest() Ref { r.Number, r.Label = 0, ""; return r }
+func (r Ref) Latest() Ref { r.Number, r.Label, r.ID = 0, "", ""; return r }
 
 func (r Ref) String() string { return r.Space + "/" + r.Path.s }
