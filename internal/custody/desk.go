@@ -73,6 +73,7 @@ type opened struct {
 	table     atomic.Pointer[registry.Table]
 	sets      *setCache
 	keyed     keyedNames
+	seen      seenSet
 }
 
 // Open returns a sealed Desk and starts the drain of its outbox.

@@ -89,7 +89,7 @@ func (t *turn) read(ctx context.Context, sp *secret.Space, ref secret.Ref) (Read
 	}
 	v, err := t.pick(sp, e.head, ref)
 	if err != nil {
-		return Reading{}, err
+		return Reading{Head: e.head}, err
 	}
 	t.event.What.UID, t.event.What.Version = string(e.head.UID), v.Number
 	r := Reading{Version: *v, Head: e.head}

@@ -63,7 +63,7 @@ func (t *turn) remove(ctx context.Context, sp *secret.Space, ref secret.Ref, che
 // removal is what takes a head and its versions away, and whether a job must erase the rest.
 func (t *turn) removal(sp *secret.Space, e *entry) (ops []store.Op, job bool, err error) {
 	ns, uid := sp.Namespace, e.head.UID
-	ops = []store.Op{{Key: headKey(ns, uid), Delete: true, Expect: store.Expect(e.headRev)}}
+	ops = []store.Op{{Key: headKey(ns, uid), Delete: true, Expect: store.Expect(e.headRev)}, {Key: recordPrefix + seenKey(sp, uid), Delete: true}}
 	if len(e.head.Versions) > eraseAtOnce {
 		more, err := t.d.sealChanges(t.o, []record.Change{{Key: erasePrefix + string(uid), Value: record.Encode(eraseJob{ns, uid})}})
 		return append(ops, more...), true, err

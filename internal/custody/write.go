@@ -29,6 +29,10 @@ type Put struct {
 	Facts       []secret.Pair // of the version
 	Disabled    bool          // not to be read until it is enabled
 	Existing    bool          // only a version of a secret that is there: ErrNotFound makes none
+	Stages      []string      // labels that the version gets, each from whoever has it; nil is current. The first version is current too
+	Once        bool          // AWSID names this write: with the same bytes again it is answered as at first, with others it is ErrExists
+	Fresh       bool          // the secret must not be there: ErrExists
+	Config      *Configuration
 }
 
 // Write adds a version and makes it current. It needs update where there is something to read, else create.
@@ -129,6 +133,19 @@ func (t *turn) write(ctx context.Context, sp *secret.Space, ref secret.Ref, p Pu
 				return Reading{}, err
 			}
 		}
+		if e != nil {
+			v, err := t.repeated(ctx, sp, ref, e, &p)
+			if errors.Is(err, errRepeated) {
+				t.event.What.UID, t.event.What.Version = string(e.head.UID), v.Number
+				return Reading{Version: *v, Head: e.head}, nil
+			}
+			if err == nil && p.Fresh {
+				err = fmt.Errorf("%s: %w", ref, secret.ErrExists)
+			}
+			if err != nil {
+				return Reading{}, err
+			}
+		}
 		n, err := t.next(sp, ref, e, p)
 		if err != nil {
 			return Reading{}, err
@@ -185,7 +202,12 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 		v.Deleted = now.Add(after)
 	}
 	head.Versions = append(head.Versions, v)
-	head.Move(secret.LabelCurrent, &head.Versions[len(head.Versions)-1])
+	stage(head, &head.Versions[len(head.Versions)-1], p.Stages)
+	if p.Config != nil {
+		if err := p.Config.apply(head); err != nil {
+			return nil, err
+		}
+	}
 	n := &step{head: head, version: head.Versions[len(head.Versions)-1]}
 	if n.sealed, err = key.SealValue(t.d.place(valuePlace, sp.Namespace, string(head.UID), v.Number), p.Value); err != nil {
 		return nil, err
@@ -193,6 +215,16 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 	n.ops = append(n.ops, store.Op{Key: valueKey(sp.Namespace, head.UID, v.Number), Value: n.sealed, Expect: store.Expect(0)})
 	n.prune(sp)
 	return n, t.finish(sp, ref.Path, e, n)
+}
+
+// stage labels a new version.
+func stage(head *secret.Head, v *secret.Version, labels []string) {
+	if labels == nil || head.Current == 0 {
+		head.Move(secret.LabelCurrent, v)
+	}
+	for _, l := range labels {
+		head.Move(l, v)
+	}
 }
 
 // finish adds the operations that every change of a head has: the head itself, and the name of a new secret.

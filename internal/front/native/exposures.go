@@ -77,18 +77,14 @@ func (rq *request) face(text string) (secret.Face, error) {
 // makeSpace is PUT spaces/NAME {"home": "aws", "description": …}: a Space whose home is a cloud's dialect, which the
 // Vault API has no words for.
 func makeSpace(rq *request) (any, error) {
-	home, err := rq.text("home")
-	if err != nil {
+	var home string
+	sp := secret.Space{Name: rq.path, Versioned: true}
+	if err := rq.read(map[string]any{"home": &home, "description": &sp.Settings.Description}); err != nil {
 		return nil, err
 	}
-	sp := secret.Space{Name: rq.path, Versioned: true}
+	var err error
 	if sp.Home, err = secret.ParseDialect(home); err != nil {
 		return nil, err
-	}
-	if _, ok := rq.body["description"]; ok {
-		if sp.Settings.Description, err = rq.text("description"); err != nil {
-			return nil, err
-		}
 	}
 	made, err := custody.Do(rq.http.Context(), rq.front.desk, rq.caller, registry.MakeSpace{Space: sp})
 	if err != nil {
