@@ -20,6 +20,7 @@ type Create struct {
 	Mount           Mount  // of the tokens; its Accessor is needed for EntityAlias
 	Role            string // create/ROLE
 	OrphanPath      bool   // create-orphan
+	Initial         bool   // the root token, which nobody asked one of these paths for
 	ID              Proof  // custom text; sudo only
 	Policies        []string
 	NoParent        bool // sudo only
@@ -37,6 +38,8 @@ type Create struct {
 
 func (a Create) path() string {
 	switch {
+	case a.Initial:
+		return "auth/token/root"
 	case a.Role != "":
 		return "auth/token/create/" + a.Role
 	case a.OrphanPath:
@@ -212,6 +215,9 @@ func (m *making) checkID() error {
 }
 
 func (m *making) display() string {
+	if m.Initial {
+		return m.DisplayName
+	}
 	if m.DisplayName == "" {
 		return "token"
 	}

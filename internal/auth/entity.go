@@ -44,6 +44,8 @@ type Group struct {
 	Meta     []secret.Pair `json:"meta,omitempty"`
 	Policies []string      `json:"policies,omitempty"`
 	Members  []string      `json:"members,omitempty"` // entity ids
+	Groups   []string      `json:"groups,omitempty"`  // ids of the groups whose members are its members too
+	Parents  []string      `json:"parents,omitempty"` // ids of the groups that have it among theirs
 	Created  time.Time     `json:"created"`
 	Updated  time.Time     `json:"updated"`
 }
@@ -144,6 +146,44 @@ type who struct {
 	keys   []string // the records that were read
 }
 
+// maxGroups bounds what one entity is a member of, through however many groups. Beyond it, it is a member of no more.
+const maxGroups = 500
+
+// GroupsOf reads the groups of those ids and those that they are in, each once and the nearest first. It answers what
+// it read, too.
+func GroupsOf(ctx context.Context, v record.View, ns secret.NamespaceID, ids []string) (groups []Group, keys []string, err error) {
+	seen := map[string]bool{}
+	for len(ids) > 0 {
+		var fresh []string
+		for _, id := range ids {
+			if k := GroupKey(ns, id); !seen[k] && len(seen) < maxGroups {
+				seen[k] = true
+				fresh = append(fresh, k)
+			}
+		}
+		ids = nil
+		if len(fresh) == 0 {
+			break
+		}
+		keys = append(keys, fresh...)
+		rs, err := v.Get(ctx, fresh...)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range rs {
+			if !r.Found() {
+				continue
+			}
+			var g Group
+			if err := decode(r, &g); err != nil {
+				return nil, nil, err
+			}
+			groups, ids = append(groups, g), append(ids, g.Parents...)
+		}
+	}
+	return groups, keys, nil
+}
+
 // loadWho reads an entity and its groups. A token whose entity is gone or disabled opens nothing.
 func loadWho(ctx context.Context, v record.View, ns secret.NamespaceID, id string) (*who, error) {
 	w := &who{entity: &Entity{}, keys: []string{EntityKey(ns, id)}}
@@ -154,27 +194,12 @@ func loadWho(ctx context.Context, v record.View, ns secret.NamespaceID, id strin
 	case !r.Found() || w.entity.Disabled:
 		return nil, errEntity
 	}
-	for _, g := range w.entity.Groups {
-		w.keys = append(w.keys, GroupKey(ns, g))
-	}
-	if len(w.keys) == 1 {
+	if len(w.entity.Groups) == 0 {
 		return w, nil
 	}
-	rs, err := v.Get(ctx, w.keys[1:]...)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range rs {
-		if !r.Found() {
-			continue
-		}
-		var g Group
-		if err := decode(r, &g); err != nil {
-			return nil, err
-		}
-		w.groups = append(w.groups, g)
-	}
-	return w, nil
+	groups, keys, err := GroupsOf(ctx, v, ns, w.entity.Groups)
+	w.groups, w.keys = groups, append(w.keys, keys...)
+	return w, err
 }
 
 // policies is what the entity and its groups add to a token's own.

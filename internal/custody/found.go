@@ -159,7 +159,7 @@ func (d *Desk) settleIn(ctx context.Context, t *turn, config *seal.Config, root 
 }
 
 func rootToken() auth.Create {
-	return auth.Create{OrphanPath: true, Policies: []string{policy.NameRoot}, DisplayName: "root"}
+	return auth.Create{OrphanPath: true, Initial: true, Policies: []string{policy.NameRoot}, DisplayName: "root"}
 }
 
 // RootToken makes a token that may do everything, for whoever holds the keys by opening the store in their own process.

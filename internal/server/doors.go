@@ -8,6 +8,7 @@ import (
 
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
+	"github.com/keephold/keephold/internal/registry"
 )
 
 // door is one dialect of the one port: which requests speak it, and what answers them.
@@ -19,8 +20,9 @@ type door struct {
 
 // doorman is what the fronts are given besides the Config.
 type doorman struct {
-	restore vault.Restore
-	limit   *signInLimit
+	restore  vault.Restore
+	limit    *signInLimit
+	requests *registry.Limiter // counts for all dialects together
 }
 
 // doors is the literal table by which a request itself says which dialect it speaks. The first row that knows it answers.
@@ -56,7 +58,11 @@ func isQuick(_, path string) bool {
 // compose hangs every front in its place. What stands beside the doors is for probes and scrapers.
 func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	m := cfg.Keep.metrics
-	man := doorman{restore: restore, limit: newSignInLimit(cfg.SignInRate, m.limited.Inc)}
+	requests, err := registry.NewLimiter()
+	if err != nil {
+		return nil, err
+	}
+	man := doorman{restore: restore, limit: newSignInLimit(cfg.SignInRate, m.limited.Inc), requests: requests}
 	rows := doors()
 	handlers := make([]http.Handler, len(rows))
 	for i, d := range rows {
@@ -87,7 +93,7 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: cfg.Keep.metrics.handler(),
 		Restore: man.restore, Audit: cfg.AuditDevices,
 		Storage: cfg.Keep.storage(), Node: hostname(),
-		Passwords: cfg.passwords,
+		Passwords: cfg.passwords, Limiter: man.requests,
 	})
 	if err != nil {
 		return nil, err
@@ -95,8 +101,8 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 	return man.limit.guard(front), nil
 }
 
-func openNative(cfg *Config, _ doorman) (http.Handler, error) {
-	return native.New(native.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth})
+func openNative(cfg *Config, man doorman) (http.Handler, error) {
+	return native.New(native.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Limiter: man.requests})
 }
 
 func probes(cfg *Config) http.Handler {

@@ -137,6 +137,26 @@ func rename(ctx context.Context, v record.View, ns secret.NamespaceID, key func(
 	return changes, nil
 }
 
+// Known is an entity, and the groups that it is in through others.
+type Known struct {
+	auth.Entity
+	Inherited []string // ids
+}
+
+func known(ctx context.Context, v record.View, ns secret.NamespaceID, e *auth.Entity) (*Known, error) {
+	if e == nil {
+		return nil, nil
+	}
+	k := &Known{Entity: *e}
+	groups, _, err := auth.GroupsOf(ctx, v, ns, e.Groups)
+	for _, g := range groups {
+		if !slices.Contains(e.Groups, g.ID) {
+			k.Inherited = append(k.Inherited, g.ID)
+		}
+	}
+	return k, err
+}
+
 // Read answers an entity.
 type Read struct{ Name Name }
 
@@ -144,15 +164,20 @@ type Read struct{ Name Name }
 func (a Read) Need() record.Need { return need("read", policy.Read, a.Name.resource("entity")) }
 
 // Plan reads the entity.
-func (a Read) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Entity, []record.Change, error) {
-	e, _, err := read(ctx, v, c.From().Namespace, a.Name)
+func (a Read) Plan(ctx context.Context, c auth.Caller, v record.View) (Known, []record.Change, error) {
+	ns := c.From().Namespace
+	e, _, err := read(ctx, v, ns, a.Name)
 	if err != nil {
-		return auth.Entity{}, nil, err
+		return Known{}, nil, err
 	}
 	if e == nil {
-		return auth.Entity{}, nil, errNotFound
+		return Known{}, nil, errNotFound
 	}
-	return *e, nil, nil
+	k, err := known(ctx, v, ns, e)
+	if err != nil {
+		return Known{}, nil, err
+	}
+	return *k, nil, nil
 }
 
 var errNotFound = auth.Tell(secret.ErrNotFound, "not found")
@@ -221,7 +246,7 @@ type Lookup struct {
 func (a Lookup) Need() record.Need { return need("lookup", policy.Update, "identity/lookup/entity") }
 
 // Plan finds the entity; nil when there is none.
-func (a Lookup) Plan(ctx context.Context, c auth.Caller, v record.View) (*auth.Entity, []record.Change, error) {
+func (a Lookup) Plan(ctx context.Context, c auth.Caller, v record.View) (*Known, []record.Change, error) {
 	ns := c.From().Namespace
 	n := ByID(a.ID)
 	var link string
@@ -244,7 +269,11 @@ func (a Lookup) Plan(ctx context.Context, c auth.Caller, v record.View) (*auth.E
 		n = ByID(string(r.Value))
 	}
 	e, _, err := read(ctx, v, ns, n)
-	return e, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	k, err := known(ctx, v, ns, e)
+	return k, nil, err
 }
 
 func invalid(format string, args ...any) error { return auth.Tell(secret.ErrInvalid, format, args...) }

@@ -126,3 +126,53 @@ func TestAliases(t *testing.T) {
 		t.Error("found after it was deleted")
 	}
 }
+
+// TestGroupsInGroups: a member of a group is a member of all that it is in, and the first change anywhere counts.
+func TestGroupsInGroups(t *testing.T) {
+	r := authtest.New(t)
+	r.Policy(t, "top", map[string]policy.Capability{"team/{{identity.groups.names.company.id}}": policy.Read})
+	got := signedIn(t, r)
+	write := func(name string, change func(*auth.Group)) auth.Group {
+		return authtest.Must(t, r, r.Root(), entity.WriteGroup{Name: entity.ByName(name), Change: func(g *auth.Group) error { change(g); return nil }})
+	}
+	leaf := write("shift", func(g *auth.Group) { g.Members = []string{got.Entity} })
+	middle := write("ops", func(g *auth.Group) { g.Groups = []string{leaf.ID} })
+	top := write("company", func(g *auth.Group) { g.Groups, g.Policies = []string{middle.ID}, []string{"top"} })
+	may := func() bool {
+		c := r.As(got.Token.Reveal(), auth.From{})
+		return c.Refusal() == nil && c.Powers().Decide(policy.Request{Resource: "team/" + top.ID, Capability: policy.Read}).Allowed
+	}
+	if !may() {
+		t.Error("a group's group gives nothing")
+	}
+	if e := authtest.Must(t, r, r.Root(), entity.Read{Name: entity.ByID(got.Entity)}); !slices.Equal(e.Groups, []string{leaf.ID}) || !slices.Equal(e.Inherited, []string{middle.ID, top.ID}) {
+		t.Errorf("in %v, through them in %v", e.Groups, e.Inherited)
+	}
+	for name, inner := range map[string]string{"shift": top.ID, "ops": middle.ID, "company": "none"} {
+		_, err := authtest.Do(r, r.Root(), entity.WriteGroup{Name: entity.ByName(name), Change: func(g *auth.Group) error {
+			g.Groups = append(g.Groups, inner)
+			return nil
+		}})
+		if !errors.Is(err, secret.ErrInvalid) {
+			t.Errorf("%s in %s: %v", inner, name, err)
+		}
+	}
+	authtest.Must(t, r, r.Root(), entity.DeleteGroup{Name: entity.ByName("ops")})
+	if may() {
+		t.Error("the link is gone and still counts")
+	}
+	if g := authtest.Must(t, r, r.Root(), entity.ReadGroup{Name: entity.ByName("company")}); len(g.Groups) != 0 {
+		t.Errorf("company holds %v", g.Groups)
+	}
+	if g := authtest.Must(t, r, r.Root(), entity.ReadGroup{Name: entity.ByName("shift")}); len(g.Parents) != 0 {
+		t.Errorf("shift is in %v", g.Parents)
+	}
+	write("company", func(g *auth.Group) { g.Groups = []string{leaf.ID} })
+	if !may() {
+		t.Error("linked anew, without effect")
+	}
+	write("company", func(g *auth.Group) { g.Groups = nil })
+	if may() {
+		t.Error("unlinked, without effect")
+	}
+}

@@ -53,7 +53,7 @@ func (a WriteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (aut
 		}
 	}
 	g := *old
-	g.Members = slices.Clone(old.Members)
+	g.Members, g.Groups = slices.Clone(old.Members), slices.Clone(old.Groups)
 	if g.Name == "" {
 		if g.Name = a.Name.Text; g.Name == "" {
 			g.Name = "group_" + g.ID[:8]
@@ -64,9 +64,10 @@ func (a WriteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (aut
 			return auth.Group{}, nil, err
 		}
 	}
-	g.ID, g.Created, g.Updated = old.ID, old.Created, now
+	g.ID, g.Parents, g.Created, g.Updated = old.ID, old.Parents, old.Created, now
 	slices.Sort(g.Members)
-	g.Members = slices.Compact(g.Members)
+	slices.Sort(g.Groups)
+	g.Members, g.Groups = slices.Compact(g.Members), slices.Compact(g.Groups)
 	if g.Policies, err = policies(g.Policies); err != nil {
 		return auth.Group{}, nil, err
 	}
@@ -78,7 +79,51 @@ func (a WriteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (aut
 	if err != nil {
 		return auth.Group{}, nil, err
 	}
-	return g, append(append(changes, moves...), r.Put(record.Encode(&g))), nil
+	nested, err := nest(ctx, v, ns, old, &g)
+	if err != nil {
+		return auth.Group{}, nil, err
+	}
+	return g, append(slices.Concat(changes, moves, nested), r.Put(record.Encode(&g))), nil
+}
+
+// nest notes the group as a parent of the groups that join it, and strikes it from those that leave. A group is never
+// its own member, however far around.
+func nest(ctx context.Context, v record.View, ns secret.NamespaceID, old, g *auth.Group) ([]record.Change, error) {
+	above := []auth.Group{*g}
+	if len(g.Parents) > 0 {
+		all, _, err := auth.GroupsOf(ctx, v, ns, g.Parents)
+		if err != nil {
+			return nil, err
+		}
+		above = append(above, all...)
+	}
+	var changes []record.Change
+	for _, id := range slices.Concat(old.Groups, g.Groups) {
+		was, is := slices.Contains(old.Groups, id), slices.Contains(g.Groups, id)
+		if was == is {
+			continue
+		}
+		if is && slices.ContainsFunc(above, func(a auth.Group) bool { return a.ID == id }) {
+			return nil, invalid("cyclic relationship detected for member group ID %q", id)
+		}
+		child, r, err := readGroup(ctx, v, ns, ByID(id))
+		switch {
+		case err != nil:
+			return nil, err
+		case child == nil && is:
+			return nil, invalid("invalid group ID %q", id)
+		case child == nil:
+			continue
+		}
+		child.Parents = slices.DeleteFunc(child.Parents, func(s string) bool { return s == g.ID })
+		if is {
+			child.Parents = append(child.Parents, g.ID)
+		}
+		if changes = append(changes, r.Put(record.Encode(child))); len(changes) > maxMoves {
+			return nil, invalid("more than %d groups come or go at once", maxMoves)
+		}
+	}
+	return changes, nil
 }
 
 // move notes the group in the records of those who join and strikes it from those who leave.
@@ -142,8 +187,25 @@ func (a DeleteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (au
 	if err != nil || g == nil {
 		return auth.None{}, nil, err
 	}
-	changes, err := move(ctx, v, ns, g, &auth.Group{ID: g.ID})
-	return auth.None{}, append(changes, r.Remove(), record.Change{Key: auth.GroupNameKey(ns, g.Name), Delete: true}), err
+	moves, err := move(ctx, v, ns, g, &auth.Group{ID: g.ID})
+	if err != nil {
+		return auth.None{}, nil, err
+	}
+	changes, err := nest(ctx, v, ns, g, &auth.Group{ID: g.ID})
+	if err != nil {
+		return auth.None{}, nil, err
+	}
+	for _, id := range g.Parents {
+		p, r, err := readGroup(ctx, v, ns, ByID(id))
+		if err != nil {
+			return auth.None{}, nil, err
+		}
+		if p != nil {
+			p.Groups = slices.DeleteFunc(p.Groups, func(s string) bool { return s == g.ID })
+			changes = append(changes, r.Put(record.Encode(p)))
+		}
+	}
+	return auth.None{}, append(slices.Concat(moves, changes), r.Remove(), record.Change{Key: auth.GroupNameKey(ns, g.Name), Delete: true}), nil
 }
 
 // ListGroups answers the ids of a namespace's groups or, when ByName is set, their names.

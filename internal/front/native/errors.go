@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -46,6 +47,9 @@ func (f *Front) fail(w http.ResponseWriter, err error) {
 	}
 	if status == http.StatusInternalServerError {
 		f.cfg.Log.Error("request failed", slog.String("error", err.Error()))
+	}
+	if over := (*registry.OverLimit)(nil); errors.As(err, &over) {
+		over.Headers(w.Header())
 	}
 	b, _ := json.Marshal(map[string][]string{"errors": {text}}) // strings always marshal
 	head(w, status)

@@ -13,6 +13,7 @@ import (
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/record"
+	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/wire"
 )
@@ -25,8 +26,9 @@ type Config struct {
 	Desk    *custody.Desk
 	Local   func() (auth.Caller, error) // who asks without a token, in process; nil: nobody
 	Log     *slog.Logger
-	MaxBody int64 // bytes; 0 is 1 MiB
-	Depth   int   // of JSON; 0 is 64
+	MaxBody int64             // bytes; 0 is 1 MiB
+	Depth   int               // of JSON; 0 is 64
+	Limiter *registry.Limiter // of requests, one for all fronts; nil makes one
 }
 
 // Front is the native API's handler.
@@ -48,6 +50,13 @@ func New(cfg Config) (*Front, error) {
 	}
 	if cfg.Depth == 0 {
 		cfg.Depth = 64
+	}
+	if cfg.Limiter == nil {
+		l, err := registry.NewLimiter()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Limiter = l
 	}
 	return &Front{cfg: cfg, desk: cfg.Desk}, nil
 }
@@ -132,7 +141,7 @@ func (f *Front) serve(r *http.Request) (any, error) {
 			do = row.do
 		}
 	}
-	if err := rq.identify(); err != nil {
+	if err := rq.identify(name); err != nil {
 		return nil, err
 	}
 	if rq.caller.Refusal() != nil { // nothing here is open to everybody; the Desk records who knocked
@@ -161,14 +170,17 @@ func (f *Front) serve(r *http.Request) (any, error) {
 }
 
 // identify finds the namespace and the caller. In process, who presents no token is the owner of the keep.
-func (rq *request) identify() error {
-	f := rq.front
+func (rq *request) identify(name string) error {
+	f, from := rq.front, wire.Peer(rq.http)
 	if table := f.desk.Table(); table != nil {
 		ns, ok := table.NamespaceByPath(rq.http.Header.Get("X-Vault-Namespace"))
 		if !ok {
 			return auth.Tell(secret.ErrNotFound, "no such namespace")
 		}
 		rq.ns = ns
+		if _, err := f.cfg.Limiter.Admit(table, ns, rq.limited(name), from); err != nil {
+			return err
+		}
 	}
 	token := wire.Token(rq.http.Header)
 	if token == "" && f.cfg.Local != nil {
@@ -178,9 +190,19 @@ func (rq *request) identify() error {
 	}
 	rq.caller = f.desk.Authenticate(rq.http.Context(), auth.Credential{
 		Token: auth.NewProof([]byte(token)),
-		From:  auth.From{Addr: wire.Peer(rq.http), UserAgent: rq.http.UserAgent(), Dialect: secret.Vault, Namespace: rq.ns},
+		From:  auth.From{Addr: from, UserAgent: rq.http.UserAgent(), Dialect: secret.Vault, Namespace: rq.ns},
 	})
 	return nil
+}
+
+// limited is the path whose limit counts this request: what asks for secrets counts with the Space that they are in, in
+// whichever dialect it is asked.
+func (rq *request) limited(name string) string {
+	switch name {
+	case "value", "env", "tree":
+		return rq.path
+	}
+	return "keephold/" + name
 }
 
 // ref is the secret that the path names: the longest existing Space wins.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
@@ -353,4 +354,20 @@ func TestNothingIsOpen(t *testing.T) {
 	}
 	k.want(404, k.root, "GET", "nothing", "")
 	k.want(404, k.root, "DELETE", "search", "")
+}
+
+// TestLimitsCountHereToo: a limit on the rate of requests holds whichever way a Space is asked.
+func TestLimitsCountHereToo(t *testing.T) {
+	k := newKeep(t)
+	k.want(200, k.root, "PUT", "value/secret/a", `{"text":"x"}`)
+	do(k, registry.WriteQuota{Quota: registry.Quota{Name: "slow", Path: "secret", Rate: 2, Interval: time.Hour}})
+	for range 2 {
+		k.want(200, k.root, "GET", "value/secret/a", "")
+	}
+	k.want(429, k.root, "GET", "value/secret/a", "")
+	k.want(429, k.root, "GET", "tree/secret", "")
+	k.want(200, k.root, "GET", "search?q=a", "")
+	do(k, registry.WriteQuota{Quota: registry.Quota{Name: "all", Rate: 1, Interval: time.Hour}})
+	k.want(200, k.root, "GET", "search?q=a", "")
+	k.want(429, k.root, "PUT", "why", `{"resource":"secret/data/app","capability":"read"}`)
 }

@@ -76,7 +76,7 @@ func (f *Front) answer(w http.ResponseWriter, rq *request, a answer) {
 	}
 	h["Cache-Control"] = noStore
 	if rq.quota != nil {
-		rq.quota.headers(h)
+		rq.quota.Headers(h)
 	}
 	if a.status == 0 {
 		a.status = http.StatusOK

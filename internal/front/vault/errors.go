@@ -10,6 +10,7 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/record"
+	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -130,8 +131,8 @@ func (f *Front) fail(w http.ResponseWriter, rq *request, err error) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
-	if over := (*overLimit)(nil); errors.As(err, &over) {
-		over.headers(h)
+	if over := (*registry.OverLimit)(nil); errors.As(err, &over) {
+		over.Headers(h)
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n'))

@@ -17,6 +17,7 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/wire"
 )
@@ -38,6 +39,7 @@ type Config struct {
 
 	Passwords *userpass.Hasher // one in a process; nil makes one
 	Lockout   userpass.Lockout
+	Limiter   *registry.Limiter // of requests, one for all fronts; nil makes one
 }
 
 // Front is the Vault dialect's handler for everything under /v1/.
@@ -48,7 +50,7 @@ type Front struct {
 	mount map[string][]route // by type of the sign-in mount
 
 	remounts *lru.Cache[string, migration]
-	quotas   *quotas
+	quotas   *registry.Limiter
 }
 
 // New checks the configuration and starts nothing.
@@ -72,11 +74,12 @@ func New(cfg Config) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, err := newQuotas()
-	if err != nil {
-		return nil, err
+	if cfg.Limiter == nil {
+		if cfg.Limiter, err = registry.NewLimiter(); err != nil {
+			return nil, err
+		}
 	}
-	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes(), remounts: remounts, quotas: limits}, nil
+	return &Front{cfg: cfg, desk: cfg.Desk, sys: systemRoutes(), mount: mountRoutes(), remounts: remounts, quotas: cfg.Limiter}, nil
 }
 
 // op is what the vendor calls an operation. POST and PUT mean the same, and so do LIST and GET with ?list=true.
@@ -111,7 +114,7 @@ type request struct {
 	fields fields
 	wrap   time.Duration
 	id     string
-	quota  *share // what a limit leaves to the client, when it is to be told
+	quota  *registry.Share // what a limit leaves to the client, when it is to be told
 	writer http.ResponseWriter
 }
 
@@ -167,7 +170,7 @@ func (f *Front) decode(rq *request, r *http.Request) (err error) {
 	}
 	from := wire.Peer(r)
 	if t := f.desk.Table(); t != nil {
-		if rq.quota, err = f.quotas.admit(t, rq.ns, rq.path, from); err != nil {
+		if rq.quota, err = f.quotas.Admit(t, rq.ns, rq.path, from); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/entity"
@@ -104,7 +105,7 @@ func writeEntity(rq *request) (answer, error) {
 	return say(map[string]any{"id": e.ID, "name": e.Name, "aliases": nil})
 }
 
-func (rq *request) entityInfo(e *auth.Entity) map[string]any {
+func (rq *request) entityInfo(e *entity.Known) map[string]any {
 	aliases := make([]map[string]any, 0, len(e.Aliases))
 	for i := range e.Aliases {
 		aliases = append(aliases, rq.aliasInfo(entity.AliasOf{Alias: e.Aliases[i], Entity: e.ID}))
@@ -112,7 +113,7 @@ func (rq *request) entityInfo(e *auth.Entity) map[string]any {
 	return map[string]any{
 		"id": e.ID, "name": e.Name, "disabled": e.Disabled, "metadata": meta(e.Meta), "policies": list0(e.Policies), "aliases": aliases,
 		"creation_time": string(appendTime(nil, e.Created)), "last_update_time": string(appendTime(nil, e.Updated)),
-		"direct_group_ids": list0(e.Groups), "inherited_group_ids": []string{}, "group_ids": list0(e.Groups), "merged_entity_ids": nil,
+		"direct_group_ids": list0(e.Groups), "inherited_group_ids": list0(e.Inherited), "group_ids": list0(slices.Concat(e.Groups, e.Inherited)), "merged_entity_ids": nil,
 		"namespace_id": namespaceID(rq.ns),
 	}
 }

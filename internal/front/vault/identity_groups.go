@@ -36,8 +36,9 @@ func writeGroup(rq *request) (answer, error) {
 	if kind := f.text("type"); kind != "" && kind != "internal" {
 		return answer{}, rq.refused(bad("group type %q is not supported: this server has internal groups", kind))
 	}
-	if inner, err := f.list("member_group_ids"); err != nil || len(inner) > 0 {
-		return answer{}, rq.refused(bad("member_group_ids is not supported: a group's members are entities"))
+	inner, err := f.list("member_group_ids")
+	if err != nil {
+		return answer{}, rq.refused(err)
 	}
 	made := false
 	g, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, entity.WriteGroup{Name: rq.named(), Change: func(g *auth.Group) error {
@@ -45,6 +46,9 @@ func writeGroup(rq *request) (answer, error) {
 		w.to(f, &g.Name, &g.Policies, &g.Meta)
 		if f.has("member_entity_ids") {
 			g.Members = members
+		}
+		if f.has("member_group_ids") {
+			g.Groups = inner
 		}
 		return nil
 	}})
@@ -60,7 +64,7 @@ func writeGroup(rq *request) (answer, error) {
 func (rq *request) groupInfo(g *auth.Group) map[string]any {
 	return map[string]any{
 		"id": g.ID, "name": g.Name, "type": "internal", "metadata": meta(g.Meta), "policies": list0(g.Policies), "member_entity_ids": list0(g.Members),
-		"member_group_ids": []string{}, "parent_group_ids": nil, "alias": map[string]any{},
+		"member_group_ids": list0(g.Groups), "parent_group_ids": g.Parents, "alias": map[string]any{},
 		"creation_time": string(appendTime(nil, g.Created)), "last_update_time": string(appendTime(nil, g.Updated)), "namespace_id": namespaceID(rq.ns),
 	}
 }

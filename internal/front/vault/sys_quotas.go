@@ -106,7 +106,7 @@ func readQuotaConfig(rq *request) (answer, error) {
 	}
 	c := rq.front.desk.Table().QuotaConfig()
 	return say(map[string]any{
-		"enable_rate_limit_audit_logging": false, "enable_rate_limit_response_headers": c.Headers, "rate_limit_exempt_paths": exemptPaths(c),
+		"enable_rate_limit_audit_logging": false, "enable_rate_limit_response_headers": c.Headers, "rate_limit_exempt_paths": c.Exempts(),
 	})
 }
 

@@ -25,6 +25,7 @@ func systemRoutes() []route {
 		toolRoutes(),
 		openAPIRoutes(),
 		snapshotRoutes(),
+		nodeRoutes(),
 	)
 }
 

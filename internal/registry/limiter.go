@@ -1,4 +1,4 @@
-package vault
+package registry
 
 import (
 	"math"
@@ -12,7 +12,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
-	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -21,16 +20,18 @@ var exemptByDefault = []string{
 	"sys/generate-root/attempt", "sys/generate-root/update", "sys/health", "sys/leader", "sys/seal-status", "sys/unseal",
 }
 
-func exemptPaths(c registry.QuotaConfig) []string {
+// Exempts are the paths that no limit counts.
+func (c QuotaConfig) Exempts() []string {
 	if c.ExemptSet {
 		return c.Exempt
 	}
 	return exemptByDefault
 }
 
-// quotas enforces the limits on the rate of requests, by limit and client address. What it counts is this process's
-// own; when more addresses come than it remembers, those that were quiet for longest are forgotten.
-type quotas struct {
+// Limiter enforces the limits on the rate of requests, by limit and client address, for all fronts of a process
+// together. What it counts is this process's own; when more addresses come than it remembers, those that were quiet for
+// longest are forgotten.
+type Limiter struct {
 	now     func() time.Time
 	callers *lru.Cache[quotaKey, *allowance]
 }
@@ -40,7 +41,7 @@ const rememberedCallers = 1 << 16
 
 // quotaKey holds the limit's own figures, so that a changed limit begins anew.
 type quotaKey struct {
-	quota registry.Quota
+	quota Quota
 	from  netip.Prefix
 }
 
@@ -50,32 +51,34 @@ type allowance struct {
 	blocked time.Time
 }
 
-func newQuotas() (*quotas, error) {
+// NewLimiter has counted nothing yet.
+func NewLimiter() (*Limiter, error) {
 	callers, err := lru.New[quotaKey, *allowance](rememberedCallers)
-	return &quotas{now: time.Now, callers: callers}, err
+	return &Limiter{now: time.Now, callers: callers}, err
 }
 
-// overLimit is the vendor's 429, with what a polite client needs to come back in time.
-type overLimit struct {
+// OverLimit is the vendor's 429, with what a polite client needs to come back in time.
+type OverLimit struct {
 	path  string
 	limit float64
 	after time.Duration
 }
 
-func (e *overLimit) Error() string {
+func (e *OverLimit) Error() string {
 	return "request path " + strconv.Quote(e.path) + ": rate limit quota exceeded"
 }
 
-func (e *overLimit) Unwrap() error { return secret.ErrLimited }
+func (e *OverLimit) Unwrap() error { return secret.ErrLimited }
 
-func (e *overLimit) headers(h http.Header) {
+// Headers of the answer.
+func (e *OverLimit) Headers(h http.Header) {
 	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.after.Seconds()))))
-	(&share{limit: e.limit, reset: e.after}).headers(h)
+	(&Share{limit: e.limit, reset: e.after}).Headers(h)
 }
 
-// admit takes one request from the allowance that the most specific limit gives this address.
+// Admit takes one request from the allowance that the most specific limit gives this address.
 // What it answers, when the configuration wants it shown, is what is left.
-func (q *quotas) admit(t *registry.Table, ns secret.NamespaceID, path string, from netip.Addr) (*share, error) {
+func (q *Limiter) Admit(t *Table, ns secret.NamespaceID, path string, from netip.Addr) (*Share, error) {
 	if len(t.Quotas()) == 0 {
 		return nil, nil
 	}
@@ -84,7 +87,7 @@ func (q *quotas) admit(t *registry.Table, ns secret.NamespaceID, path string, fr
 		return nil, nil
 	}
 	if n.Path == "" {
-		for _, exempt := range exemptPaths(t.QuotaConfig()) {
+		for _, exempt := range t.QuotaConfig().Exempts() {
 			if below(path, strings.Trim(exempt, "/")) {
 				return nil, nil
 			}
@@ -92,7 +95,7 @@ func (q *quotas) admit(t *registry.Table, ns secret.NamespaceID, path string, fr
 	} else {
 		path = n.Path + "/" + path
 	}
-	var limit *registry.Quota
+	var limit *Quota
 	for _, l := range t.Quotas() {
 		if (l.Path == "" || below(path, l.Path)) && (limit == nil || len(l.Path) > len(limit.Path)) {
 			limit = l
@@ -103,24 +106,25 @@ func (q *quotas) admit(t *registry.Table, ns secret.NamespaceID, path string, fr
 	}
 	a, now := q.allowance(limit, from), q.now()
 	if after := a.take(limit, now); after > 0 {
-		return nil, &overLimit{path, limit.Rate, after}
+		return nil, &OverLimit{path, limit.Rate, after}
 	}
 	if !t.QuotaConfig().Headers {
 		return nil, nil
 	}
 	left := a.limiter.TokensAt(now)
 	refill := time.Duration((1 - left + math.Floor(left)) / float64(a.limiter.Limit()) * float64(time.Second))
-	return &share{limit.Rate, int(max(left, 0)), refill}, nil
+	return &Share{limit.Rate, int(max(left, 0)), refill}, nil
 }
 
-// share is what a limit leaves to an address.
-type share struct {
+// Share is what a limit leaves to an address.
+type Share struct {
 	limit float64
 	left  int
 	reset time.Duration // until there is one more
 }
 
-func (s *share) headers(h http.Header) {
+// Headers of an answer.
+func (s *Share) Headers(h http.Header) {
 	h.Set("X-Ratelimit-Limit", strconv.FormatFloat(s.limit, 'f', -1, 64))
 	h.Set("X-Ratelimit-Remaining", strconv.Itoa(s.left))
 	h.Set("X-Ratelimit-Reset", strconv.Itoa(int(math.Ceil(s.reset.Seconds()))))
@@ -131,7 +135,7 @@ func below(path, prefix string) bool {
 }
 
 // allowance of an address. One customer has a whole network of version 6 addresses, so those count by /64.
-func (q *quotas) allowance(l *registry.Quota, from netip.Addr) *allowance {
+func (q *Limiter) allowance(l *Quota, from netip.Addr) *allowance {
 	bits := from.BitLen()
 	if from.Is6() {
 		bits = 64
@@ -153,7 +157,7 @@ func (q *quotas) allowance(l *registry.Quota, from netip.Addr) *allowance {
 }
 
 // take answers 0, or how long to wait.
-func (a *allowance) take(l *registry.Quota, now time.Time) time.Duration {
+func (a *allowance) take(l *Quota, now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if wait := a.blocked.Sub(now); wait > 0 {
