@@ -18,10 +18,11 @@ import (
 
 // The test binary is the command: a script's keephold is main of this package.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"keephold": main, "kh": main,
-		"gitleaks": main, "git-secrets": main, "detect-secrets": main, "detect-secrets-hook": main,
-	})
+	all := programs()
+	for _, name := range []string{"keephold", "kh", "gitleaks", "git-secrets", "detect-secrets", "detect-secrets-hook"} {
+		all[name] = main
+	}
+	testscript.Main(m, all)
 }
 
 // The scripts read like manual pages, one for each command. Besides testscript's own they have

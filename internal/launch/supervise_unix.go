@@ -27,8 +27,12 @@ func Supervise(ctx context.Context, argv, environ []string, o Options) (int, err
 		defer func() { _ = tty.Close() }()
 	}
 	s.signals = make(chan os.Signal, 64)
-	signal.Notify(s.signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT,
-		unix.SIGTSTP)
+	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT,
+		unix.SIGTSTP} {
+		if !signal.Ignored(sig) { // nohup and shells ignore some for the program's sake
+			signal.Notify(s.signals, sig)
+		}
+	}
 	defer signal.Stop(s.signals)
 	for {
 		code, next, err := s.once(ctx, argv, environ)
