@@ -4,7 +4,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,7 +72,7 @@ func terminalSize(t *testing.T, s *seat, flags []string) {
 
 // terminalJobs stops, continues in the foreground and interrupts a job of a shell that knows jobs.
 func terminalJobs(t *testing.T, s *seat, flags []string) {
-	shellWithJobs(t)
+	needProgram(t, "bash")
 	s.env = append(s.env[:len(s.env):len(s.env)], "PS1=>> ", "HISTFILE=/dev/null")
 	p := s.onTerminal("bash", "--norc", "--noprofile", "-i")
 	p.want(">> ")
@@ -97,31 +100,94 @@ func terminalJobs(t *testing.T, s *seat, flags []string) {
 	p.wantCode(0)
 }
 
-// terminalHangup takes the terminal away: nothing stays behind.
+// terminalHangup does what the kernel does when the terminal goes away: nothing stays behind.
 func terminalHangup(t *testing.T, s *seat, flags []string) {
-	p := s.onTerminal("keephold", runArgs(flags, "probe", "die", "0")...) // a sleep of a minute
-	awaitChild(t, p)
-	_ = p.tty.Close()
+	p := s.onTerminal("keephold", runArgs(flags, "sh", "-c", "echo begun; exec sleep 1000")...)
+	p.want("begun")
+	if err := unix.Kill(-p.cmd.Process.Pid, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
 	p.wantCode(129)
 }
 
-// awaitChild waits until "sleep" runs somewhere below, which for a program that says nothing is the only sign.
-func awaitChild(t *testing.T, p *session) {
-	t.Helper()
-	p.waitFor("the program to sleep", func() bool {
-		out, err := exec.Command("ps", "-o", "comm=", "-s", fmt.Sprint(p.cmd.Process.Pid), "--ppid", fmt.Sprint(p.cmd.Process.Pid)).Output()
-		return err == nil && strings.Contains(string(out), "sleep")
+// terminalModes: however the program ends, the terminal is as it was, and began as the person had set it.
+func terminalModes(t *testing.T, s *seat, flags []string) {
+	modes := regexp.MustCompile(`(before|inside|after)=(\S+)`)
+	for _, end := range []string{"exit 3", "kill -KILL $$"} {
+		script := fmt.Sprintf("stty intr ^N; echo before=$(stty -g); keephold run %s -- sh -c 'echo inside=$(stty -g); %s'; echo after=$(stty -g)",
+			strings.Join(flags, " "), end)
+		p := s.onTerminal("sh", "-c", script)
+		p.wantCode(0)
+		found := modes.FindAllStringSubmatch(p.said.String(), -1)
+		if len(found) != 3 || found[0][2] != found[1][2] || found[0][2] != found[2][2] {
+			t.Errorf("%s: the terminal's modes differ:\n%s", end, p.said)
+		}
+	}
+}
+
+// TestRunOfAScreenUnderRedact: a program for the whole screen gets keys one by one and draws as ever, but for the secret.
+func TestRunOfAScreenUnderRedact(t *testing.T) {
+	s := newSeat(t, seatSettings)
+	p := s.onTerminal("keephold", "run", "--redact", "--", "probe", "screen")
+	p.want("\x1b[?1049h\x1b[2J\x1b[H")
+	p.want("\x1b[24;1H\x1b[7mready (80x24)\x1b[0m")
+	p.press("x")
+	p.want("\x1b[24;1H\x1b[7mkey 0x78 (80x24)\x1b[0m")
+	p.press("\x1b")
+	p.want("key 0x1b (80x24)\x1b[0m")
+	p.press("\x03") // raw: a key like any other
+	p.want("key 0x03 (80x24)\x1b[0m")
+	if err := pty.Setsize(p.tty, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
+		t.Fatal(err)
+	}
+	p.want("\x1b[40;1H\x1b[7mresized (120x40)\x1b[0m")
+	p.press("s")
+	p.want("the token is ")
+	p.want("API_TOKEN")
+	p.want(" (120x40)\x1b[0m")
+	p.press("q")
+	p.want("\x1b[?1049l")
+	p.wantCode(0)
+	if strings.Contains(p.all(), seatToken) {
+		t.Errorf("the secret was on the screen:\n%q", p.all())
+	}
+}
+
+// TestRunOfPagerAndEditorUnderRedact: less and vi, as people have them.
+func TestRunOfPagerAndEditorUnderRedact(t *testing.T) {
+	s := newSeat(t, seatSettings)
+	var long strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&long, "line %d of the text\n", i)
+	}
+	s.write("long.txt", long.String()+"API_TOKEN="+seatToken+"\n")
+	t.Run("less", func(t *testing.T) {
+		needProgram(t, "less")
+		p := s.onTerminal("keephold", "run", "--redact", "--", "less", "long.txt")
+		p.want("line 0 of the text")
+		p.press("G")
+		p.want("line 299 of the text")
+		p.press("q")
+		p.wantCode(0)
+		if strings.Contains(p.all(), seatToken) || !strings.Contains(p.all(), "API_TOKEN") {
+			t.Errorf("got %q", p.all())
+		}
+	})
+	t.Run("vi", func(t *testing.T) {
+		needProgram(t, "vi")
+		p := s.onTerminal("keephold", "run", "--redact", "--", "vi", "-u", "NONE", "new.txt")
+		p.want("~")
+		p.press("ihello\x1b:wq\r")
+		p.wantCode(0)
+		if b, err := os.ReadFile(filepath.Join(s.dir, "new.txt")); err != nil || string(b) != "hello\n" {
+			t.Errorf("got %q, %v", b, err)
+		}
 	})
 }
 
-// terminalModes: however the program ends, the terminal is as it was.
-func terminalModes(t *testing.T, s *seat, flags []string) {
-	for _, end := range []string{"exit 3", "kill -KILL $$", "stty raw -echo; exit 3"} {
-		p := s.onTerminal("bash", "--norc", "--noprofile", "-c", "stty -g; keephold run "+strings.Join(flags, " ")+" -- true; stty -g; echo done")
-		p.wantCode(0)
-		lines := strings.Fields(p.said.String())
-		if len(lines) < 3 || lines[0] != lines[len(lines)-2] {
-			t.Errorf("%s: the terminal's modes differ:\n%s", end, p.said)
-		}
+func needProgram(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("needs %s", name)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -256,14 +255,4 @@ func runAsProcessOne(t *testing.T, s *seat, flags []string) {
 	if err != nil || !strings.Contains(string(out), "buried by 1\n") {
 		t.Errorf("got %s, %v", out, err)
 	}
-}
-
-// A terminal's own tests need a shell with job control.
-func shellWithJobs(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("needs bash")
-	}
-	return path
 }

@@ -116,8 +116,9 @@ func shellCode(t *testing.T, cmd *exec.Cmd) int {
 type session struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	tty  *os.File // nil without a terminal
-	said *output
+	tty  *os.File      // nil without a terminal
+	said *output       // what was not waited for yet
+	past *output       // everything
 	done chan struct{} // all of its output has been read
 }
 
@@ -144,7 +145,7 @@ func (s *seat) onTerminal(name string, args ...string) *session {
 		}
 		cmd.Path, cmd.Args[0] = path, name
 	}
-	p := &session{t: s.t, cmd: cmd, said: new(output), done: make(chan struct{})}
+	p := &session{t: s.t, cmd: cmd, said: new(output), past: new(output), done: make(chan struct{})}
 	var err error
 	if p.tty, err = pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		s.t.Fatal(err)
@@ -155,6 +156,7 @@ func (s *seat) onTerminal(name string, args ...string) *session {
 		for {
 			n, err := p.tty.Read(b)
 			_, _ = p.said.Write(b[:n])
+			_, _ = p.past.Write(b[:n])
 			if err != nil {
 				return
 			}
@@ -192,6 +194,9 @@ func (o *output) skipTo(text string) bool {
 	}
 	return i >= 0
 }
+
+// all is everything that was on the terminal.
+func (p *session) all() string { return p.past.String() }
 
 func (p *session) press(keys string) {
 	p.t.Helper()

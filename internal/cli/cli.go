@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/internal/launch"
 )
 
 // Env is everything a command may touch besides the keep.
@@ -22,6 +24,9 @@ type Env struct {
 
 // Run runs one command line and answers the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
+	if len(args) > 0 && args[0] == launch.MonitorArgument { // no command: a part of run
+		return launch.Monitor(args[1:])
+	}
 	o := new(options)
 	out := &output{w: env.Stdout}
 	env.Stdout = out

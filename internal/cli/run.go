@@ -257,6 +257,9 @@ func (env Env) supervise(ctx context.Context, o *options, r *runOptions, w *watc
 	var red *redact.Redactor
 	if r.redact {
 		lo.PTY = !r.noPTY && isTerminal(os.Stdin) && isTerminal(os.Stdout)
+		if exe, err := os.Executable(); err == nil {
+			lo.Monitor = []string{exe, os.Args[0]}
+		}
 		var refused []redact.Refusal
 		// On a terminal a person types at prompts that end without a newline: nothing may be held back for a pattern.
 		red, refused = redact.New(w.last.secrets, redact.Options{Patterns: !lo.PTY, ValueOnly: lo.PTY})

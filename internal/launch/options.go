@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// MonitorArgument is the first argument of a process that has to call Monitor at once.
+const MonitorArgument = "terminal-of-a-program"
+
 // Options of Supervise. The zero value runs a program on the standard streams.
 type Options struct {
 	Stdin, Stdout, Stderr *os.File // nil: those of this process
@@ -14,6 +17,9 @@ type Options struct {
 	Filter func(io.Writer) io.WriteCloser
 	// PTY gives the program a terminal of its own between it and the filter. It needs a terminal on Stdin.
 	PTY bool
+	// Monitor is how to call this program itself, its path first, so that it calls Monitor. Without it a program on a
+	// terminal of its own cannot be stopped by ^Z.
+	Monitor []string
 	// Grace is how long a program may take to end after SIGTERM before it is killed; 0 means 10 s.
 	Grace time.Duration
 	// Restart delivers a new environment: the program is ended and started again with it. Closing it means no more.

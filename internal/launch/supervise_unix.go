@@ -5,6 +5,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -58,6 +59,7 @@ type supervisor struct {
 	control *os.File // the terminal that controls this process's session; nil without one
 	first   bool     // this is process 1: orphans are ours to bury
 	signals chan os.Signal
+	keys    *keyboard // nil until a program has a terminal of its own
 }
 
 // run is one start of the program.
@@ -66,6 +68,7 @@ type run struct {
 	pid     int
 	streams []*stream
 	tty     *terminal
+	monitor *monitored // nil unless the program has a terminal of its own
 	events  chan unix.WaitStatus
 	kill    <-chan time.Time
 	ending  bool     // SIGTERM was sent
@@ -110,30 +113,55 @@ func (s *supervisor) start(argv, environ []string) (*run, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: s.control == nil}
 	switch {
 	case s.options.PTY:
-		err = r.withTerminal(cmd)
+		if err = r.withTerminal(cmd); err == nil && r.options.Monitor != nil {
+			err = r.withMonitor(cmd)
+		}
 	case s.options.Filter != nil:
 		err = r.withPipes(cmd)
 	}
 	if err == nil {
-		err = cmd.Start()
+		err = r.begin(cmd)
 	}
 	if err != nil {
 		r.abandon()
 		return nil, &StartError{argv[0], CodeNotExecutable, withoutPath(err)}
 	}
-	r.pid = cmd.Process.Pid
-	_ = cmd.Process.Release() // it is waited for here, for the sake of stops and orphans
 	for _, st := range r.streams {
 		st.start()
 	}
 	if r.tty != nil {
-		r.tty.start()
+		if s.keys == nil {
+			s.keys = new(keyboard)
+			go func() { _, _ = io.Copy(s.keys, r.tty.outer) }() // ends with the process
+		}
+		r.tty.start(s.keys)
 	}
-	go r.wait()
+	if r.monitor != nil {
+		go r.follow()
+	}
 	if s.options.Started != nil {
 		s.options.Started(r.pid)
 	}
 	return r, nil
+}
+
+// begin starts the program, or its monitor, which is waited for here for the sake of stops and orphans.
+func (r *run) begin(cmd *exec.Cmd) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	child := cmd.Process.Pid
+	_ = cmd.Process.Release()
+	r.pid = child
+	go r.wait(child)
+	if r.monitor == nil {
+		return nil
+	}
+	pid, err := r.monitor.begun()
+	if err == nil {
+		r.pid = pid
+	}
+	return err
 }
 
 func withoutPath(err error) error {
@@ -168,25 +196,32 @@ func (r *run) abandon() {
 		st.start()
 		_ = st.finish()
 	}
+	if r.monitor != nil {
+		_ = r.monitor.write.Close()
+		_ = r.monitor.report.Close()
+	}
 	r.tty.restore()
 }
 
-// wait reports every change of the program's state; it ends with the program. As process 1 it buries orphans too.
-func (r *run) wait() {
-	target := r.pid
+// wait reports every change of the child's state; it ends with the child. As process 1 it buries orphans too. Of a monitor
+// only the end matters, and nobody waits for the news of it.
+func (r *run) wait(child int) {
+	target := child
 	if r.first {
 		target = -1
 	}
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(target, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
-		if err == unix.EINTR || err == nil && pid != r.pid {
+		if err == unix.EINTR || err == nil && pid != child {
 			continue
 		}
 		if err != nil { // somebody else has waited for it: its code is lost
 			status = unix.WaitStatus(1 << 8)
 		}
-		r.events <- status
+		if r.monitor == nil {
+			r.events <- status
+		}
 		if status.Exited() || status.Signaled() {
 			return
 		}
@@ -281,7 +316,13 @@ func (r *run) stopped(sig unix.Signal) {
 		return // nobody is there who would wake this process up
 	}
 	r.tty.pause()
+	// The stop reaches some thread a little after kill returns. What follows must not happen before somebody says to go on:
+	// it would wake the program, which then fights with the shell over the terminal.
+	goOn := make(chan os.Signal, 1)
+	signal.Notify(goOn, unix.SIGCONT)
 	_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	<-goOn
+	signal.Stop(goOn)
 	r.tty.resume()
 	r.send(unix.SIGCONT)
 }

@@ -39,6 +39,9 @@ func (r *run) withTerminal(cmd *exec.Cmd) error {
 	st := &stream{read: master, filter: filter(r.options.Stdout), done: make(chan struct{})}
 	r.tty = &terminal{outer: outer, master: master, slave: slave, out: st}
 	r.tty.resize()
+	if modes, err := term.GetState(int(outer.Fd())); err == nil { // what stty was told holds for the program too
+		_ = term.Restore(int(slave.Fd()), modes)
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	return nil
@@ -48,13 +51,12 @@ type unfiltered struct{ io.Writer }
 
 func (unfiltered) Close() error { return nil }
 
-// start carries bytes both ways. The goroutine that reads the keyboard ends with the process: a read of a terminal
-// cannot be taken back.
-func (t *terminal) start() {
+// start carries bytes both ways.
+func (t *terminal) start(keys *keyboard) {
 	_ = t.slave.Close()
 	t.raw, _ = term.MakeRaw(int(t.outer.Fd()))
 	t.out.start()
-	go func() { _, _ = io.Copy(t.master, t.outer) }()
+	keys.lead(t.master)
 }
 
 func (t *terminal) resize() {
