@@ -136,41 +136,47 @@ type Query struct {
 	Path      string // in the escaped form; needs Space
 	UID       string
 	Version   uint64
-	Actor     string // id, name, entity or keyed accessor
-	Value     string // keyed, from Log.HMAC: was this string ever served or stored?
+	Actor     string   // id, name, entity or keyed accessor
+	Value     string   // keyed, from Log.HMAC: was this string ever served or stored?
+	OrActor   []string // also those; the keyed accessor under earlier keys, for instance
+	OrValue   []string // also those
 	Kinds     []Kind
 	Since     time.Time
 	Until     time.Time // exclusive
 }
 
-// terms are what a bundle must hold to be worth reading.
-func (q *Query) terms() []uint32 {
-	var out []uint32
-	switch {
-	case q.Path != "":
-		out = append(out, makeTerm('p', q.Space, q.Path))
-	case q.Space != "":
-		out = append(out, makeTerm('s', q.Space))
+// terms are what a bundle must hold to be worth reading: one of each group.
+func (q *Query) terms() [][]uint32 {
+	var out [][]uint32
+	add := func(kind byte, texts ...string) {
+		var group []uint32
+		for _, t := range texts {
+			if t != "" {
+				group = append(group, makeTerm(kind, t))
+			}
+		}
+		if len(group) > 0 {
+			out = append(out, group)
+		}
 	}
-	if q.UID != "" {
-		out = append(out, makeTerm('u', q.UID))
+	if q.Path != "" {
+		out = append(out, []uint32{makeTerm('p', q.Space, q.Path)})
+	} else {
+		add('s', q.Space)
 	}
-	if q.Actor != "" {
-		out = append(out, makeTerm('a', q.Actor))
-	}
-	if q.Value != "" {
-		out = append(out, makeTerm('v', q.Value))
-	}
+	add('u', q.UID)
+	add('a', append([]string{q.Actor}, q.OrActor...)...)
+	add('v', append([]string{q.Value}, q.OrValue...)...)
 	return out
 }
 
 // mayHold reports whether the bundle of b can have an answer.
-func (q *Query) mayHold(b *block, terms []uint32) bool {
+func (q *Query) mayHold(b *block, terms [][]uint32) bool {
 	if !q.Since.IsZero() && b.max < q.Since.UnixNano() || !q.Until.IsZero() && b.min >= q.Until.UnixNano() {
 		return false
 	}
-	for _, t := range terms {
-		if _, found := slices.BinarySearch(b.terms, t); !found {
+	for _, group := range terms {
+		if !slices.ContainsFunc(group, func(t uint32) bool { _, found := slices.BinarySearch(b.terms, t); return found }) {
 			return false
 		}
 	}
@@ -183,13 +189,28 @@ func (q *Query) Matches(e *Event) bool {
 	case !q.Since.IsZero() && e.Time.Before(q.Since),
 		!q.Until.IsZero() && !e.Time.Before(q.Until),
 		len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind),
-		q.Value != "" && !slices.Contains(e.Values, q.Value):
-		return false
-	}
-	if a, w := q.Actor, &e.Who; a != "" && a != w.ID && a != w.Name && a != w.Entity && a != w.Accessor {
+		q.Value+first(q.OrValue) != "" && !slices.ContainsFunc(e.Values, func(v string) bool { return v != "" && (v == q.Value || slices.Contains(q.OrValue, v)) }),
+		q.Actor+first(q.OrActor) != "" && !e.Who.isAny(q.Actor, q.OrActor):
 		return false
 	}
 	return q.matchesWhat(&e.What) || slices.ContainsFunc(e.Items, func(w What) bool { return q.matchesWhat(&w) })
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// isAny says whether one of these names is a name of w.
+func (w *Who) isAny(name string, more []string) bool {
+	for _, n := range [...]string{w.ID, w.Name, w.Entity, w.Accessor} {
+		if n != "" && (n == name || slices.Contains(more, n)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (q *Query) matchesWhat(w *What) bool {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -17,6 +18,7 @@ import (
 // Keys are what the log needs beyond plain records; they exist while the keep is unsealed.
 type Keys struct {
 	SigningSeed []byte                // 32 bytes, Ed25519 (RFC 8032)
+	Earlier     [][]byte              // seeds that SigningSeed succeeds, oldest first
 	HMAC        func([]byte) [32]byte // HMAC-SHA-256 under the audit-hmac key; safe for concurrent use
 }
 
@@ -36,11 +38,11 @@ func checkOrigin(origin string) error {
 	return nil
 }
 
-func makeKeyring(origin string, k Keys) (*keyring, error) {
-	if len(k.SigningSeed) != ed25519.SeedSize || k.HMAC == nil {
+func makeKeyring(origin string, seed []byte, hmac func([]byte) [32]byte) (*keyring, error) {
+	if len(seed) != ed25519.SeedSize || hmac == nil {
 		return nil, errors.New("audit: a signing seed of 32 bytes and an HMAC are wanted")
 	}
-	private := ed25519.NewKeyFromSeed(k.SigningSeed)
+	private := ed25519.NewKeyFromSeed(seed)
 	public := private.Public().(ed25519.PublicKey)
 	vkey, err := note.NewEd25519VerifierKey(origin, public)
 	if err != nil {
@@ -51,27 +53,68 @@ func makeKeyring(origin string, k Keys) (*keyring, error) {
 	const ed25519Algorithm = 1
 	id := sha256.Sum256(append([]byte(origin+"\n"), append([]byte{ed25519Algorithm}, public...)...))
 	skey := fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", origin, binary.BigEndian.Uint32(id[:4]),
-		base64.StdEncoding.EncodeToString(append([]byte{ed25519Algorithm}, k.SigningSeed...)))
+		base64.StdEncoding.EncodeToString(append([]byte{ed25519Algorithm}, seed...)))
 	signer, err := note.NewSigner(skey)
 	if err != nil {
 		return nil, errors.New("audit: the signing key was not accepted") // the error could quote the key
 	}
-	return &keyring{signer: signer, public: vkey, hmac: k.HMAC}, nil
+	return &keyring{signer: signer, public: vkey, hmac: hmac}, nil
 }
 
-// Unlock gives the log its keys after unseal: checkpoints are signed again, and HMAC answers.
+// Unlock gives the log its keys after unseal, and again after they changed: checkpoints are signed again, and HMAC answers.
+// A key that succeeds an earlier one is announced in a record, over which the earlier key signs its last checkpoint; from then
+// on the new one signs. So whoever trusts the first key can trust them all. What a crash left half done is done again.
 func (l *Log) Unlock(k Keys) error {
-	ring, err := makeKeyring(l.cfg.Origin, k)
+	ring, err := makeKeyring(l.cfg.Origin, k.SigningSeed, k.HMAC)
 	if err != nil {
 		return err
 	}
-	if err := l.tree.checkSigned(l, ring.public); err != nil {
+	last, err := l.tree.signedBy(l, ring.public)
+	if err != nil {
 		l.fail(err)
 		return l.Err()
 	}
+	for _, seed := range k.Earlier {
+		before, err := makeKeyring(l.cfg.Origin, seed, k.HMAC)
+		if err != nil {
+			return err
+		}
+		if last == foreignKey {
+			if last, err = l.tree.signedBy(l, before.public); err != nil {
+				l.fail(err)
+				return l.Err()
+			}
+		}
+		if last == "" || last == before.public { // also where nothing was signed yet: the first key may have been given away
+			if err := l.succeed(before, ring); err != nil {
+				return err
+			}
+			last = before.public
+			break
+		}
+	}
+	l.tree.resign(last)
 	l.keys.Store(ring)
 	poke(l.tree.due)
 	return nil
+}
+
+// foreignKey stands for a key that is not known.
+const foreignKey = "?"
+
+// signingKey is the action of the record that announces a key.
+const signingKey = "signing-key"
+
+// succeed announces the key of next and lets before sign over that.
+func (l *Log) succeed(before, next *keyring) error {
+	l.keys.Store(before)
+	e := Event{Time: l.cfg.Now(), Kind: SystemEvent, Action: signingKey, Links: []Pair{{"key", next.public}, {"before", before.public}}}
+	ctx := context.Background()
+	if err := l.AppendSync(ctx, &e); err != nil {
+		return err
+	}
+	_, err := l.Checkpoint(ctx)
+	return err
 }
 
 // Lock takes the keys away at seal. What was appended so far is signed first.
@@ -106,7 +149,11 @@ func (l *Log) HMAC(s string) string {
 	if k == nil || s == "" {
 		return ""
 	}
-	sum := k.hmac([]byte(s))
+	return Keyed(k.hmac([]byte(s)))
+}
+
+// Keyed is how an HMAC-SHA-256 stands in a record.
+func Keyed(sum [32]byte) string {
 	var out [keyedLen]byte
 	copy(out[:], keyedPrefix)
 	hex.Encode(out[len(keyedPrefix):], sum[:])

@@ -33,7 +33,7 @@ type search struct {
 	ctx   context.Context
 	dir   string
 	q     Query
-	terms []uint32
+	terms [][]uint32
 	yield func(Entry, error) bool
 	r     *segment.Reader
 }

@@ -42,6 +42,7 @@ type sequencer struct {
 	headAt  time.Time
 	head0   uint64 // size in the head file
 	signed  checkpoint
+	signer  string     // public key of who signed it; "": whoever signs now
 	known   checkpoint // what the tree was before a Reopen
 	signAt  time.Time
 	keptAt  time.Time
@@ -162,7 +163,7 @@ func (s *sequencer) seal(l *Log, force bool) error {
 func (s *sequencer) sign(l *Log, now time.Time, force bool) error {
 	ring := l.keys.Load()
 	size := s.tree.Size()
-	if ring == nil || size == 0 || (size == s.signed.size && s.signed.origin == l.cfg.Origin) {
+	if ring == nil || size == 0 || (size == s.signed.size && s.signed.origin == l.cfg.Origin && (s.signer == "" || s.signer == ring.public)) {
 		return nil
 	}
 	if !force && now.Sub(s.signAt) < signEvery {
@@ -176,7 +177,7 @@ func (s *sequencer) sign(l *Log, now time.Time, force bool) error {
 	if err := segment.ReplaceFile(l.path(checkpointName), signed); err != nil {
 		return fmt.Errorf("write audit checkpoint: %w", err)
 	}
-	s.signed, s.signAt = c, now
+	s.signed, s.signer, s.signAt = c, ring.public, now
 	if !force && now.Sub(s.keptAt) < keepEvery {
 		return nil
 	}
@@ -217,20 +218,29 @@ func (s *sequencer) writeHead(l *Log) error {
 	return nil
 }
 
-// checkSigned compares the stored checkpoint's signature with a key, if that key's name and id are on it.
-func (s *sequencer) checkSigned(l *Log, public string) error {
+// signedBy compares the stored checkpoint's signature with a key, and answers that key when it is its, foreignKey when it is
+// another's: of an earlier term, or of a later one than a restored keyring knows. Verify is given all of them. Where there
+// is no checkpoint yet it answers "".
+func (s *sequencer) signedBy(l *Log, public string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, signed, err := readCheckpoint(l.path(checkpointName))
 	if err != nil || signed == nil {
-		return err
+		return "", err
 	}
 	_, err = openCheckpoint(signed, []string{public})
 	var other *note.UnverifiedNoteError
 	if errors.As(err, &other) {
-		return nil // signed by an older key; Verify is given all of them
+		return foreignKey, nil
 	}
-	return err
+	return public, err
+}
+
+// resign lets the next checkpoint be signed even when nothing was added, if another key signed the last one.
+func (s *sequencer) resign(last string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signer = last
 }
 
 func (s *sequencer) close() error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sort"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/keephold/keephold/internal/audit/segment"
@@ -19,7 +20,7 @@ import (
 
 // VerifyOptions says what a log is checked against.
 type VerifyOptions struct {
-	PublicKeys []string                // verifier keys; each checkpoint must be signed by one of them
+	PublicKeys []string                // verifier keys; each checkpoint must be signed by one of them, or by one that they announced
 	Old        [][]byte                // checkpoints that were kept elsewhere
 	Progress   func(done, total int64) // bytes; called now and then
 }
@@ -40,7 +41,8 @@ type verifier struct {
 	opts   VerifyOptions
 	dir    string
 	marks  []checkpoint // by size
-	leaves []tlog.Hash  // stored hashes from number leaf0 on
+	trust  chain
+	leaves []tlog.Hash // stored hashes from number leaf0 on
 	leaf0  uint64
 	stored *tile.Hashes
 	nleaf  uint64
@@ -96,20 +98,26 @@ func (v *verifier) collect() error {
 	if last != nil {
 		all = append(all, last)
 	}
+	origin := ""
 	for i, signed := range all {
-		var c checkpoint
-		if len(v.opts.PublicKeys) > 0 {
+		c, err := parseCheckpoint(signed)
+		if err == nil && len(v.opts.PublicKeys) > 0 {
 			c, err = openCheckpoint(signed, v.opts.PublicKeys)
-		} else {
+		}
+		var other *note.UnverifiedNoteError
+		if errors.As(err, &other) {
+			v.trust.later = append(v.trust.later, later{signed, fmt.Errorf("checkpoint %d of %d: %w", i+1, len(all), err)})
 			c, err = parseCheckpoint(signed)
+		} else if err == nil {
+			v.marks = append(v.marks, c)
 		}
 		if err != nil {
 			return fmt.Errorf("checkpoint %d of %d: %w", i+1, len(all), err)
 		}
-		if i > 0 && c.origin != v.marks[0].origin {
-			return fmt.Errorf("%w: checkpoints of two logs, %q and %q", ErrTampered, v.marks[0].origin, c.origin)
+		if i > 0 && c.origin != origin {
+			return fmt.Errorf("%w: checkpoints of two logs, %q and %q", ErrTampered, origin, c.origin)
 		}
-		v.marks = append(v.marks, c)
+		origin = c.origin
 	}
 	sort.SliceStable(v.marks, func(i, j int) bool { return v.marks[i].size < v.marks[j].size })
 	return nil
@@ -171,6 +179,7 @@ func (v *verifier) walk(ctx context.Context) error {
 
 func (v *verifier) take(rec []byte) error {
 	seq := v.report.Records
+	v.trust.read(rec)
 	h := tile.RecordHash(rec)
 	if v.bad < 0 && seq < v.nleaf {
 		stored, err := v.leaf(seq)
@@ -211,6 +220,9 @@ func (v *verifier) compare() error {
 		v.report.Covered = v.marks[0].size
 		v.report.Checkpoints++
 		v.marks = v.marks[1:]
+		if err := v.believe(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -246,6 +258,8 @@ func (v *verifier) finish() error {
 	v.report.Root = [32]byte(v.root())
 	n := v.report.Records
 	switch {
+	case len(v.trust.later) > 0:
+		return v.trust.later[0].err
 	case v.bad >= 0:
 		return v.blame(fmt.Sprintf("its stored hash in %s differs", tile.FileName(0)))
 	case len(v.marks) > 0:

@@ -8,14 +8,19 @@ import (
 	"github.com/keephold/keephold/internal/secret"
 )
 
-// AuditHash answers what records show in place of a text that may be secret.
-func (d *Desk) AuditHash(ctx context.Context, c auth.Caller, n record.Need, input string) (string, error) {
+// AuditHash answers what records show in place of a text that may be secret: what they show now, then what those of before
+// a rotation of the key show.
+func (d *Desk) AuditHash(ctx context.Context, c auth.Caller, n record.Need, input string) (hash string, earlier []string, err error) {
 	if err := d.Ask(ctx, c, n); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	hash := d.log.HMAC(input)
-	if hash == "" && input != "" {
-		return "", secret.ErrSealed
+	o := d.open.Load()
+	if o == nil {
+		return "", nil, secret.ErrSealed
 	}
-	return hash, nil
+	if input == "" {
+		return "", nil, nil
+	}
+	all := o.keyedAs(input)
+	return all[0], all[1:], nil
 }

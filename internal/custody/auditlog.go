@@ -13,7 +13,7 @@ import (
 const maxAuditPage = 1000
 
 // AuditSearch answers the newest records that match, oldest first, at most limit of them (0: as many as one answer
-// holds). More says that older ones were left out.
+// holds). More says that older ones were left out. An actor may be given by accessor too, whenever it was that it acted.
 func (d *Desk) AuditSearch(ctx context.Context, c auth.Caller, q audit.Query, limit int) (found []audit.Entry, more bool, err error) {
 	t, err := d.admit(ctx, c, record.Need{Action: "audit.read", Resource: "keephold/audit", Capability: policy.Read, Sudo: true}, what{})
 	if err != nil {
@@ -21,6 +21,9 @@ func (d *Desk) AuditSearch(ctx context.Context, c auth.Caller, q audit.Query, li
 	}
 	if limit <= 0 || limit > maxAuditPage {
 		limit = maxAuditPage
+	}
+	if q.Actor != "" {
+		q.OrActor = append(q.OrActor, t.o.keyedAs(q.Actor)...)
 	}
 	for e, failed := range d.log.Search(ctx, q) {
 		if failed != nil {

@@ -99,6 +99,8 @@ type keep struct {
 	clock  *clock
 	end    func()
 
+	auditDir string
+
 	requests sync.RWMutex // held for reading by writers that run beside work
 }
 
@@ -109,7 +111,8 @@ func (k *keep) start(n int, after bool) {
 		k.end()
 	}
 	var err error
-	k.log, err = audit.Open(audit.Config{Dir: k.t.TempDir() + "/audit", Origin: "test"})
+	k.auditDir = k.t.TempDir() + "/audit"
+	k.log, err = audit.Open(audit.Config{Dir: k.auditDir, Origin: "test"})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -185,6 +188,11 @@ func (k *keep) local() auth.Caller {
 		k.t.Fatal(err)
 	}
 	return c
+}
+
+// known is the caller that a token makes.
+func (k *keep) known(issued auth.Issued) auth.Caller {
+	return k.desk.Authenticate(k.t.Context(), auth.Credential{Token: auth.NewProof(issued.Token.Reveal())})
 }
 
 func ref(t *testing.T, path string) secret.Ref {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/barrier"
 	"github.com/keephold/keephold/internal/policy"
@@ -128,11 +127,8 @@ func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.
 
 // serve gives the audit log its keys, lets it catch up, and opens the door.
 func (d *Desk) serve(ctx context.Context, o *opened) error {
-	seed := o.keys.Load().SigningSeed()
-	defer clear(seed[:])
-	err := d.log.Unlock(audit.Keys{SigningSeed: seed[:], HMAC: func(b []byte) [32]byte { return o.keys.Load().HMAC(barrier.PurposeAuditHMAC, b) }})
-	if err != nil {
-		return unavailable(err)
+	if err := d.unlockLog(o); err != nil {
+		return err
 	}
 	if err := d.outbox.recover(ctx); err != nil {
 		return errors.Join(unavailable(err), d.log.Lock())

@@ -305,33 +305,3 @@ func (d *Desk) RotateRoot(ctx context.Context, c auth.Caller, resource string) e
 	}
 	return t.done(err)
 }
-
-// RotatePurpose gives a purpose key a new generation. Only that of sealed tokens can be: what the others have keyed
-// cannot be keyed anew, because the strings themselves are not stored.
-func (d *Desk) RotatePurpose(ctx context.Context, c auth.Caller, resource, purpose string) error {
-	t, err := d.admit(ctx, c, record.Need{Action: "rotate.purpose", Resource: resource, Capability: policy.Update, Sudo: true}, what{})
-	if err != nil {
-		return err
-	}
-	leave, err := d.lockKeys(ctx, t)
-	if err != nil {
-		return t.done(err)
-	}
-	defer leave()
-	t.link("purpose", purpose)
-	switch purpose {
-	case barrier.PurposeSealedToken.String():
-		return t.done(d.changeKeyring(ctx, t, func(k *barrier.Keyring) (*barrier.Keyring, error) {
-			return k.RotatePurpose(barrier.PurposeSealedToken, nil, d.now())
-		}, nil))
-	case barrier.PurposeIndex.String():
-		err = auth.Tell(secret.ErrInvalid, "the index key cannot be rotated: tokens and secret-ids are not stored, so their index cannot be computed anew; revoke them and issue new ones")
-	case barrier.PurposeAuditHMAC.String():
-		err = auth.Tell(secret.ErrInvalid, "the audit-hmac key cannot be rotated: earlier records could not be searched any more")
-	case barrier.PurposeAuditSign.String():
-		err = auth.Tell(secret.ErrInvalid, "the audit-sign key cannot be rotated: it is the identity of the log that kept checkpoints are verified with")
-	default:
-		err = auth.Tell(secret.ErrInvalid, "no purpose key %q", purpose)
-	}
-	return t.done(err)
-}

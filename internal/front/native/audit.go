@@ -15,6 +15,9 @@ import (
 func readAudit(rq *request) (any, error) {
 	p := rq.http.URL.Query()
 	q := audit.Query{Namespace: string(rq.ns), Space: p.Get("space"), Path: p.Get("path"), Actor: p.Get("actor"), Value: p.Get("value")}
+	if values := p["value"]; len(values) > 1 { // as audit-hash answers them after a rotation of its key
+		q.OrValue = values[1:]
+	}
 	for name, dst := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 		if text := p.Get(name); text != "" {
 			at, err := time.Parse(time.RFC3339, text)

@@ -79,9 +79,13 @@ func auditHash(rq *request) (answer, error) {
 	if !rq.fields.has("input") {
 		return answer{}, rq.refused(bad("the \"input\" parameter is empty"))
 	}
-	hash, err := rq.front.desk.AuditHash(rq.ctx, rq.caller, need("vault.sys.audit-hash", rq.path), rq.fields.text("input"))
+	hash, earlier, err := rq.front.desk.AuditHash(rq.ctx, rq.caller, need("vault.sys.audit-hash", rq.path), rq.fields.text("input"))
 	if err != nil {
 		return answer{}, err
 	}
-	return sayFlat(map[string]string{"hash": hash})
+	said := map[string]any{"hash": hash}
+	if len(earlier) > 0 { // not the vendor's: what records of before a rotation of the key show
+		said["earlier_hashes"] = earlier
+	}
+	return sayFlat(said)
 }
