@@ -118,9 +118,12 @@ func (l *Log) waitSyncedPatiently(ctx context.Context, end int64, gen uint64, pa
 }
 
 // checkFile reports an error when the segment was removed, replaced or cut while it is open. The caller holds
-// out.mu, so the size cannot change.
+// out.mu, so the size cannot change. While a sync is under way it does nothing: the sync began with the same look, and
+// whoever appends must not wait for the disk.
 func (l *Log) checkFile() error {
-	l.out.fileMu.Lock()
+	if !l.out.fileMu.TryLock() {
+		return nil
+	}
 	defer l.out.fileMu.Unlock()
 	return l.checkFileLocked()
 }

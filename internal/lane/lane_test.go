@@ -220,7 +220,7 @@ func TestOver(t *testing.T) {
 			}
 		}
 	}
-	for _, wrong := range []string{"GET /v1/a HTTP/1.1\r\n\r\n", "\x16\x03\x01\n", "GET /v1/a HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", "GET /v1/a HTTP/1.1\r\nHost: a b\r\n\r\n"} {
+	for _, wrong := range []string{"GET /v1/a HTTP/1.1\r\n\r\n", "\x16\x03\x01 and what follows\n", "GET /v1/a HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", "GET /v1/a HTTP/1.1\r\nHost: a b\r\n\r\n"} {
 		d := s.dial(t)
 		d.say(t, wrong)
 		if r, _ := d.hear(t); r.StatusCode != http.StatusBadRequest {
