@@ -26,7 +26,7 @@ var floors = [][]string{
 		"internal/auth/...", "internal/registry", "internal/policy/hcl", "internal/settings/toml", "internal/scan/...",
 		"internal/scrub", "internal/provider/...", "internal/inspect/...", "internal/launch", "internal/envfile",
 	},
-	3: {"internal/custody"},
+	3: {"internal/custody/..."},
 	4: {"internal/front/...", "internal/rotate/...", "internal/ui"},
 	5: {"internal/server"},
 	6: {"internal/cli", "client", "redact", "keepholdtest"},
@@ -50,6 +50,7 @@ var sideways = []sidewaysImport{
 	{from: "internal/inspect", to: "internal/inspect/python", why: "the syntax trees that settings are found in"},
 	{from: "internal/scan/...", to: "internal/scan", why: "a source implements the seam of its parent"},
 	{from: "internal/provider/...", to: "internal/provider", why: "a provider implements the seam of its parent"},
+	{from: "internal/custody/...", to: "internal/custody", why: "the rig of tests opens the Desk of its parent"},
 	{from: "internal/front/...", to: "internal/front", why: "a dialect implements the seam of its parent; never another front"},
 	{from: "internal/rotate/...", to: "internal/rotate", why: "a rotator implements the seam of its parent"},
 	{from: "internal/cli", to: "redact", why: "the command redact is the public package with flags"},
@@ -62,7 +63,7 @@ var stdlibOnly = []string{"client", "redact"}
 
 // storeUsers may import internal/store.
 var storeUsers = []string{
-	"internal/custody", "internal/auth/...", "internal/registry", "internal/server", "internal/store/...",
+	"internal/custody/...", "internal/auth/...", "internal/registry", "internal/server", "internal/store/...",
 }
 
 // applyCallers may call Apply of an engine: custody, and the engines with their contract suite.

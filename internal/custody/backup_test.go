@@ -67,9 +67,11 @@ func TestBackupIsRestoredElsewhere(t *testing.T) {
 func TestRetouch(t *testing.T) {
 	h, clock, ref := vaultOfAzure(t)
 	ctx := context.Background()
-	off, kind, facts := false, "text/plain", []secret.Pair{{Key: "azure/tag/a", Value: "b"}}
+	off, kind := false, "text/plain"
 	end := clock.now().Add(time.Hour)
-	head, number, err := h.Retouch(ctx, h.root, ref, custody.Retouching{Enabled: &off, ContentType: &kind, Expires: &end, Facts: &facts})
+	head, number, err := h.Retouch(ctx, h.root, ref, custody.Retouching{Enabled: &off, ContentType: &kind, Expires: &end, Retag: func([]secret.Pair) []secret.Pair {
+		return []secret.Pair{{Key: "azure/tag/a", Value: "b"}}
+	}})
 	if err != nil || number != 2 {
 		t.Fatalf("got version %d, %v", number, err)
 	}

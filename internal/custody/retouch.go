@@ -2,7 +2,6 @@ package custody
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -15,7 +14,7 @@ type Retouching struct {
 	NotBefore   *time.Time
 	Expires     *time.Time
 	Enabled     *bool
-	Facts       *[]secret.Pair // replaces all facts
+	Retag       func(facts []secret.Pair) []secret.Pair // makes the new facts of the former; it may run again
 }
 
 // Retouch changes what is known of the version that ref names and answers the secret as it is then. Who disables or
@@ -50,8 +49,8 @@ func (d *Desk) Retouch(ctx context.Context, c auth.Caller, ref secret.Ref, r Ret
 		set(&v.ContentType, r.ContentType)
 		set(&v.NotBefore, r.NotBefore)
 		set(&v.Expires, r.Expires)
-		if r.Facts != nil {
-			v.Facts = slices.Clone(*r.Facts)
+		if r.Retag != nil {
+			v.Facts = r.Retag(v.Facts)
 		}
 		v.Changed = n.head.Updated
 		return nil

@@ -106,8 +106,9 @@ type GCPFile struct {
 
 // AzureFile is [dialect.azure].
 type AzureFile struct {
-	Domain string `toml:"domain"`
-	Tenant string `toml:"tenant"`
+	Domain string `toml:"domain"` // vaults are hosts below it; "" is none
+	Tenant string `toml:"tenant"` // of the identities
+	Vault  string `toml:"vault"`  // the one that answers on any other host, such as a bare address; "" is none
 }
 
 // LogFile is [log].

@@ -11,6 +11,7 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/machine"
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/front/azurekv"
 	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 )
@@ -148,5 +149,16 @@ func (d *Dev) awsEnv() DevEnv {
 // gcpEnv is filled in by the Google front.
 func (d *Dev) gcpEnv() DevEnv { return DevEnv{} }
 
-// azureEnv is filled in by the Azure front.
-func (d *Dev) azureEnv() DevEnv { return DevEnv{} }
+// azureEnv makes DefaultAzureCredential a managed identity. The vault stands on a bare address, whose parent domain is what
+// the challenge names.
+func (d *Dev) azureEnv() DevEnv {
+	k := d.Identities[machine.AzureUser]
+	secure := "https" + strings.TrimPrefix(d.Addr, "http")
+	return DevEnv{
+		Plain: map[string]string{
+			"AZURE_KEYVAULT_URL": secure, "IDENTITY_ENDPOINT": d.Addr + "/msi/token", "AZURE_CLIENT_ID": k.Identity.Public, "AZURE_TENANT_ID": DevTenant,
+			"AZURE_AUTHORITY_HOST": secure, "SSL_CERT_FILE": d.CAFile, "REQUESTS_CA_BUNDLE": d.CAFile, "NODE_EXTRA_CA_CERTS": d.CAFile,
+		},
+		Secret: map[string]secret.Value{"IDENTITY_HEADER": azurekv.IdentityHeader(k.Identity.Public, k.Secret)},
+	}
+}

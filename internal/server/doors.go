@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keephold/keephold/internal/front/azurekv"
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 	"github.com/keephold/keephold/internal/registry"
@@ -40,8 +41,8 @@ func doors() []door {
 		{"gcp", isGRPC, nil},
 		{"aws", isAWS, nil},
 		{"gcp", isGoogleREST, nil},
-		{"azure", isAzureVault, nil},
-		{"azure", isAzureSignIn, nil},
+		{"azure", isAzureVault, openAzureVault},
+		{"azure", isAzureSignIn, openAzureSignIn},
 		{"native", below(native.Prefix), openNative},
 		{"vault", below("/v1/"), openVault},
 	}
@@ -105,6 +106,23 @@ func openNative(cfg *Config, man doorman) (http.Handler, error) {
 	return native.New(native.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Limiter: man.requests})
 }
 
+func openAzureVault(cfg *Config, _ doorman) (http.Handler, error) { return newAzure(cfg) }
+
+func openAzureSignIn(cfg *Config, man doorman) (http.Handler, error) {
+	front, err := newAzure(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return man.limit.guardAll(front.SignIn()), nil
+}
+
+func newAzure(cfg *Config) (*azurekv.Front, error) {
+	return azurekv.New(azurekv.Config{
+		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth,
+		Domains: []string{cfg.Azure.Domain}, Vault: cfg.Azure.Vault, Tenant: cfg.Azure.Tenant,
+	})
+}
+
 func probes(cfg *Config) http.Handler {
 	desk := cfg.Keep.Desk
 	mux := http.NewServeMux()
@@ -153,7 +171,7 @@ func isAzureVault(cfg *Config, r *http.Request) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	if d := cfg.AzureDomain; d != "" && strings.HasSuffix(strings.ToLower(host), "."+d) {
+	if d := cfg.Azure.Domain; d != "" && strings.HasSuffix(strings.ToLower(host), "."+d) {
 		return !isAzureSignIn(cfg, r)
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")

@@ -34,8 +34,17 @@ func newSignInLimit(perSecond float64, refused func()) *signInLimit {
 
 // guard refuses a sign-in beyond the rate with 429 before anything of it is read.
 func (l *signInLimit) guard(next http.Handler) http.Handler {
+	return l.guardWhere(isSignIn, next)
+}
+
+// guardAll is guard for a handler of nothing but sign-ins.
+func (l *signInLimit) guardAll(next http.Handler) http.Handler {
+	return l.guardWhere(func(*http.Request) bool { return true }, next)
+}
+
+func (l *signInLimit) guardWhere(tries func(*http.Request) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isSignIn(r) || l.allow(r.RemoteAddr, time.Now()) {
+		if !tries(r) || l.allow(r.RemoteAddr, time.Now()) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -31,7 +31,7 @@ type Config struct {
 	MaxBody      int64         // bytes of a body; 0 is 1 MiB
 	JSONDepth    int           // 0 is 64
 	SignInRate   float64       // sign-ins a second and address; 0 is 20
-	AzureDomain  string        // vaults are hosts below it; "" is none
+	Azure        AzureFile     // how the Azure dialect is reached
 
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 	Snapshot  SnapshotFile     // when snapshots are taken by themselves

@@ -1,7 +1,6 @@
 package native_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -10,21 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
 	"github.com/keephold/keephold/internal/auth/entity"
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/custody/custodytest"
 	"github.com/keephold/keephold/internal/front/native"
-	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/registry"
-	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/secret"
-	"github.com/keephold/keephold/internal/store/mem"
 )
 
 // keep is a native front over a Desk in memory with the Spaces "secret" (kv v2), "shop/prod" and "old" (kv v1).
 type keep struct {
+	*custodytest.Keep
 	t     *testing.T
 	desk  *custody.Desk
 	front *native.Front
@@ -34,76 +31,24 @@ type keep struct {
 
 func newKeep(t *testing.T) *keep {
 	t.Helper()
-	ctx := context.Background()
-	log, err := audit.Open(audit.Config{Dir: t.TempDir() + "/audit", Origin: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	desk, err := custody.Open(custody.Config{Engine: mem.New(), Log: log, Installation: "test", Node: "n1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := desk.Close(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := log.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	issued, err := desk.Initialize(ctx, auth.From{}, func(root []byte) (*seal.Config, error) {
-		w, err := seal.NewKeyWrap(make([]byte, 32), "test")
-		if err != nil {
-			return nil, err
-		}
-		wrapped, err := w.Wrap(ctx, root)
-		return &seal.Config{Kind: seal.KindKeyFile, Wrapped: wrapped}, err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := &keep{t: t, desk: desk, root: string(issued.Token.Reveal())}
-	if k.local, err = desk.Local(); err != nil {
-		t.Fatal(err)
-	}
-	for name, versioned := range map[string]bool{"secret": true, "shop/prod": true, "old": false} {
-		do(k, registry.MakeSpace{Space: secret.Space{Name: name, Versioned: versioned}})
-	}
-	if k.front, err = native.New(native.Config{Desk: desk}); err != nil {
+	in := custodytest.Open(t, nil, secret.Space{Name: "secret", Versioned: true}, secret.Space{Name: "shop/prod", Versioned: true}, secret.Space{Name: "old"})
+	k := &keep{Keep: in, t: t, desk: in.Desk, root: string(in.Root.Reveal()), local: in.Local}
+	var err error
+	if k.front, err = native.New(native.Config{Desk: k.desk}); err != nil {
 		t.Fatal(err)
 	}
 	return k
 }
 
-func do[T any](k *keep, act custody.Act[T]) T {
-	k.t.Helper()
-	v, err := custody.Do(context.Background(), k.desk, k.local, act)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	return v
-}
+func do[T any](k *keep, act custody.Act[T]) T { k.t.Helper(); return custodytest.Do(k.Keep, act) }
 
-func (k *keep) put(space, path, value string) {
-	k.t.Helper()
-	p, err := secret.ParsePath(path)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	if _, err := k.desk.Write(context.Background(), k.local, secret.Ref{Space: space, Path: p}, custody.Put{Value: secret.NewValue([]byte(value)), Kind: secret.Text}); err != nil {
-		k.t.Fatal(err)
-	}
-}
+func (k *keep) put(space, path, value string) { k.t.Helper(); k.Put(space, path, value) }
 
 // tokenWith makes a token that carries a policy of that text and the default one.
 func (k *keep) tokenWith(name, text string) string {
 	k.t.Helper()
-	n, err := policy.NormalizeName(name)
-	if err != nil {
-		k.t.Fatal(err)
-	}
 	if text != "" {
-		do(k, registry.WritePolicy{Name: n, Text: text, Resource: "sys/policies/acl/" + name})
+		k.Policy(name, text)
 	}
 	return string(do(k, auth.Create{OrphanPath: true, Policies: []string{name}}).Token.Reveal())
 }
