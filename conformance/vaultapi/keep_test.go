@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -34,12 +35,42 @@ func (k *keep) client(t testing.TB, token string) *api.Client {
 			t.Fatal(err)
 		}
 	}
+	cfg.HttpClient.Transport = recorder{cfg.HttpClient.Transport}
 	c, err := api.NewClient(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.SetToken(token)
 	return c
+}
+
+// do asks for what the client has no method for, and wants it done.
+func (k *keep) do(t testing.TB, method, path string, body any) *api.Secret {
+	t.Helper()
+	s, err := do(k.root, method, path, body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return s
+}
+
+func do(c *api.Client, method, path string, body any) (*api.Secret, error) {
+	rq := c.NewRequest(method, "/v1/"+path)
+	if body != nil {
+		if err := rq.SetJSONBody(body); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := c.RawRequest(rq) //nolint:staticcheck // there is no other way to a path without a method of its own
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	s, err := api.ParseSecret(resp.Body)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return s, err
 }
 
 // everywhere runs a test against `keephold dev` and against `keephold server` with TLS and a CA of its own.
@@ -94,7 +125,22 @@ func dev(t *testing.T) *keep {
 }
 
 // sealed is a server on a fresh store that nobody has initialized.
-func sealed(t *testing.T) *keep {
+func sealed(t *testing.T) *keep { return server(t, "kind = \"shamir\"") }
+
+// bySelf is a server that unseals by a key file, initialized with recovery keys.
+func bySelf(t *testing.T) (*keep, *api.InitResponse) {
+	t.Helper()
+	key := filepath.Join(t.TempDir(), "key")
+	if out, err := program(t, "operator", "init", "--help").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	k := server(t, fmt.Sprintf("kind = \"keyfile\"\nkey_file = %q", key))
+	made := got(k.root.Sys().Init(&api.InitRequest{RecoveryShares: 3, RecoveryThreshold: 2}))(t)
+	k.root.SetToken(made.RootToken)
+	return k, made
+}
+
+func server(t *testing.T, seal string) *keep {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,8 +150,8 @@ func sealed(t *testing.T) *keep {
 	_ = l.Close()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "keephold-server.toml")
-	text := fmt.Sprintf("[[listener]]\naddress = %q\nnames = [\"localhost\"]\n[storage]\nkind = \"bbolt\"\npath = %q\n[seal]\nkind = \"shamir\"\n[audit]\ndir = %q\n",
-		addr, filepath.Join(dir, "store"), filepath.Join(dir, "audit"))
+	text := fmt.Sprintf("[[listener]]\naddress = %q\nnames = [\"localhost\"]\n[storage]\nkind = \"bbolt\"\npath = %q\n[seal]\n%s\n[audit]\ndir = %q\n[limits]\nsign_in_rate = \"1000/s\"\n",
+		addr, filepath.Join(dir, "store"), seal, filepath.Join(dir, "audit"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

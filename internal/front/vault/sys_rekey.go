@@ -125,7 +125,11 @@ func (k rekeying) start(rq *request) (answer, error) {
 	if w.Verify, err = rq.fields.flag("require_verification"); err != nil {
 		return answer{}, rq.refused(err)
 	}
-	if w.Backup, err = rq.fields.flag("backup"); err != nil {
+	backup := "backup"
+	if rq.fields.has("Backup") { // the vendor's own client writes this one field so, and its server reads any case
+		backup = "Backup"
+	}
+	if w.Backup, err = rq.fields.flag(backup); err != nil {
 		return answer{}, rq.refused(err)
 	}
 	s, made, err := rq.front.desk.RekeyStart(rq.ctx, rq.caller, rq.resource(), k.bunch, w)
