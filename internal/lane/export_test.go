@@ -16,6 +16,18 @@ func Plain(b []byte) (method, target, host string, header map[string][]string, b
 	return m.method, string(m.target), f.host, f.header, b[m.size:used], used, true
 }
 
+// PlainAfter is Plain's header for b when a was read before on the same connection.
+func PlainAfter(a, b []byte) (host string, header map[string][]string, length int, ok bool) {
+	var f fields
+	for _, in := range [][]byte{a, b} {
+		m, v := cut(in)
+		if v != plain || !f.read(m.fields) {
+			return "", nil, 0, false
+		}
+	}
+	return f.host, f.header, f.length, true
+}
+
 // MayBecomePlain says that parsing waits for more.
 func MayBecomePlain(b []byte) bool {
 	_, v := cut(b)

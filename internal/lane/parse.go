@@ -129,59 +129,88 @@ func isTarget(b []byte) bool {
 func isAlnum(c byte) bool { return c-'0' < 10 || c|0x20-'a' < 26 }
 
 // fields is what the header of a request says. The same bytes say the same again, so that a connection whose client
-// sends the same fields with every request parses them once.
+// sends the same fields with every request parses them once, and one whose client changes a value makes that one anew.
 type fields struct {
-	block  []byte // as it was read
+	block  []byte // as it was read; empty: nothing
 	header http.Header
 	host   string
 	length int // of the body
+
+	before http.Header       // of the block before
+	names  map[string]string // as they were read, to their canonical form
 }
+
+const maxNames = 64 // remembered of a connection
 
 // read parses a block, and is false when anything in it is odd.
 func (f *fields) read(block []byte) bool {
-	if bytes.Equal(block, f.block) && f.header != nil {
+	if len(block) > 0 && bytes.Equal(block, f.block) {
 		return true
 	}
-	f.header, f.host, f.length = http.Header{}, "", 0
+	f.block = f.block[:0]
+	f.header, f.before = f.before, f.header
+	if f.header == nil {
+		f.header, f.names = http.Header{}, map[string]string{}
+	}
+	clear(f.header)
+	f.length = 0
+	hosted := false
 	for rest := block; len(rest) > 0; {
 		line, after, _ := bytes.Cut(rest, []byte("\r\n"))
-		if !f.add(line) {
-			f.header = nil
+		raw, text, ok := bytes.Cut(line, []byte{':'})
+		text = bytes.TrimPrefix(text, space)
+		if !ok || !isName(raw) || !isText(text) {
+			return false
+		}
+		name := f.name(raw)
+		if name != "Host" {
+			ok = f.add(name, text)
+		} else if ok = !hosted && isHost(text); ok {
+			hosted = true
+			if f.host != string(text) {
+				f.host = string(text)
+			}
+		}
+		if !ok {
 			return false
 		}
 		rest = after
 	}
-	if f.host == "" {
-		f.header = nil
-		return false
+	if hosted {
+		f.block = append(f.block, block...)
 	}
-	f.block = append(f.block[:0], block...)
-	return true
+	return hosted
 }
 
-func (f *fields) add(line []byte) bool {
-	raw, text, ok := bytes.Cut(line, []byte{':'})
-	text = bytes.TrimPrefix(text, space)
-	if !ok || !isName(raw) || !isText(text) {
-		return false
+func (f *fields) name(raw []byte) string {
+	if name, ok := f.names[string(raw)]; ok {
+		return name
 	}
-	name, value := http.CanonicalHeaderKey(string(raw)), string(text)
+	name := http.CanonicalHeaderKey(string(raw))
+	if len(f.names) < maxNames {
+		f.names[string(raw)] = name
+	}
+	return name
+}
+
+func (f *fields) add(name string, text []byte) (ok bool) {
+	old, again := f.header[name]
 	switch name {
-	case "Host":
-		ok = f.host == "" && isHost(value)
-		f.host = value
-		return ok
 	case "Content-Length":
-		if f.header[name] != nil {
-			return false
-		}
-		f.length, ok = bodyLength(value)
+		f.length, ok = bodyLength(text)
+		ok = ok && !again
 	case "Connection":
-		ok = strings.EqualFold(value, "keep-alive") && f.header[name] == nil
+		ok = bytes.EqualFold(text, []byte("keep-alive")) && !again
 	case "Transfer-Encoding", "Te", "Trailer", "Upgrade", "Expect", "Http2-Settings", "Proxy-Connection", "Keep-Alive", "Pragma":
-		return false // framing, the connection's future, and what net/http rewrites
+		// framing, the connection's future, and what net/http rewrites
+	default:
+		ok = true
 	}
-	f.header[name] = append(f.header[name], value)
+	if was := f.before[name]; !again && len(was) == 1 && was[0] == string(text) {
+		f.header[name] = was[:1:1]
+	} else {
+		f.header[name] = append(old, string(text))
+	}
 	return ok
 }
 
@@ -204,9 +233,9 @@ func isText(b []byte) bool {
 	return len(b) > 0 && b[0] != ' ' && b[len(b)-1] != ' '
 }
 
-func isHost(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isAlnum(c) && strings.IndexByte("-._:[]", c) < 0 {
+func isHost(b []byte) bool {
+	for _, c := range b {
+		if !isAlnum(c) && strings.IndexByte("-._:[]", c) < 0 {
 			return false
 		}
 	}
@@ -214,12 +243,12 @@ func isHost(s string) bool {
 }
 
 // bodyLength reads digits alone: no sign, no list, no zero before others.
-func bodyLength(s string) (n int, ok bool) {
-	if len(s) > 5 || s[0] == '0' && len(s) > 1 {
+func bodyLength(b []byte) (n int, ok bool) {
+	if len(b) > 5 || b[0] == '0' && len(b) > 1 {
 		return 0, false
 	}
-	for i := range len(s) {
-		d := s[i] - '0'
+	for _, c := range b {
+		d := c - '0'
 		if d > 9 {
 			return 0, false
 		}

@@ -133,6 +133,22 @@ func FuzzAgainstNetHTTP(f *testing.F) {
 	})
 }
 
+// What a connection remembers of a request changes nothing in what the next one says.
+func FuzzAfterAnother(f *testing.F) {
+	f.Add([]byte("GET /a HTTP/1.1\r\nHost: h\r\nA: b\r\nC: d\r\n\r\n"), []byte("GET /b HTTP/1.1\r\nHost: i\r\na: c\r\nC: d\r\nC: d\r\n\r\n"))
+	f.Add([]byte("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"), []byte("GET /b HTTP/1.1\r\nHost: h\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		host, header, length, ok := lane.PlainAfter(a, b)
+		if !ok {
+			return
+		}
+		wantHost, want, wantLength, ok := lane.PlainAfter(b, b)
+		if !ok || host != wantHost || length != wantLength || !maps.EqualFunc(header, want, slices.Equal) {
+			t.Fatalf("%q\nafter %q: %s %q %d\nalone: %s %q %d", b, a, host, header, length, wantHost, want, wantLength)
+		}
+	})
+}
+
 // The bytes decide, not how they arrive: a head in pieces is never taken for odd before it is whole, nor for plain.
 func FuzzPieces(f *testing.F) {
 	f.Add([]byte("POST /v1/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"))

@@ -27,6 +27,8 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/policy"
+	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/store"
 )
@@ -53,7 +55,12 @@ type order struct {
 	Dir     string
 	Secrets int
 	Body    []byte // of the floor
+
+	Tokens, Policies int // ordinary tokens, of ten of the policies each
 }
+
+// folders is over how many folders the secrets are spread.
+func (o order) folders() int { return max(o.Secrets/1000, 1) }
 
 // greeting is what a child says when it serves.
 type greeting struct {
@@ -210,6 +217,9 @@ func serveKeep(ctx context.Context, o order, ended chan<- error) (greeting, erro
 	if err := furnishSecrets(ctx, d.cfg.Keep.Desk, o.Secrets); err != nil {
 		return greeting{}, err
 	}
+	if err := furnishTokens(ctx, d.cfg.Keep.Desk, o); err != nil {
+		return greeting{}, err
+	}
 	hello := greeting{
 		Addr: strings.TrimPrefix(d.Addr, "http://"), Token: string(d.Token.Reveal()), RoleID: d.RoleID,
 		SecretID: string(d.SecretID.Reveal()), Opened: opened,
@@ -258,20 +268,60 @@ func furnishSecrets(ctx context.Context, desk *custody.Desk, count int) error {
 	if _, err := desk.Read(ctx, local, space); err == nil {
 		return nil
 	}
+	return crowded(count, func(n int) error {
+		ref := secret.Ref{Space: "secret"}
+		ref.Path, _ = secret.ParsePath(secretPath(uint64(n)))
+		_, err := desk.Write(ctx, local, ref, custody.Put{Value: secret.NewValue(secretData(uint64(n))), Kind: secret.Map})
+		return err
+	})
+}
+
+// furnishTokens makes the tokens and then the policies, so that the last policy says that all is there.
+func furnishTokens(ctx context.Context, desk *custody.Desk, o order) error {
+	local, err := desk.Local()
+	if err != nil || o.Policies == 0 {
+		return err
+	}
+	name := func(i int) string { return fmt.Sprintf("p-%04d", i%o.Policies) }
+	if _, there := desk.Table().Policy("", name(o.Policies-1)); there {
+		return nil
+	}
+	err = crowded(o.Tokens, func(n int) error {
+		create := auth.Create{ID: auth.NewProof([]byte(ordinaryToken(n))), NoParent: true, TTL: 24 * time.Hour}
+		for i := range 10 {
+			create.Policies = append(create.Policies, name(n+i))
+		}
+		_, err := custody.Do(ctx, desk, local, create)
+		return err
+	})
+	for i := range o.Policies {
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("path \"secret/data/team-%04d/*\" { capabilities = [\"read\"] }\npath \"secret/data/app-%d/+/config\" { capabilities = [\"read\", \"update\"] }\n", i%o.folders(), i)
+		var policyName policy.Name
+		if policyName, err = policy.NormalizeName(name(i)); err == nil {
+			_, err = custody.Do(ctx, desk, local, registry.WritePolicy{Name: policyName, Text: text, Resource: "sys/policies/acl/" + name(i)})
+		}
+	}
+	return err
+}
+
+func ordinaryToken(n int) string { return fmt.Sprintf("hvs.ordinary-%08d-0123456789abcdef", n) }
+
+// crowded does something count times, by many at once.
+func crowded(count int, do func(n int) error) error {
 	var next atomic.Int64
 	var failure atomic.Pointer[error]
 	var all sync.WaitGroup
 	for range 256 {
 		all.Go(func() {
-			for {
+			for failure.Load() == nil {
 				n := next.Add(1) - 1
-				if n >= int64(count) || failure.Load() != nil {
+				if n >= int64(count) {
 					return
 				}
-				ref := secret.Ref{Space: "secret"}
-				ref.Path, _ = secret.ParsePath(secretPath(uint64(n)))
-				_, err := desk.Write(ctx, local, ref, custody.Put{Value: secret.NewValue(secretData(uint64(n))), Kind: secret.Map})
-				if err != nil {
+				if err := do(int(n)); err != nil {
 					failure.Store(&err)
 				}
 			}

@@ -70,10 +70,13 @@ func get(ch *child, buf []byte, path string) []byte {
 	return ch.finish(buf, "")
 }
 
+// finish ends a request by the root token.
+func (ch *child) finish(buf []byte, body string) []byte { return finish(buf, ch.Token, body) }
+
 // finish ends a request as a client's library would.
-func (ch *child) finish(buf []byte, body string) []byte {
+func finish(buf []byte, token, body string) []byte {
 	buf = append(buf, " HTTP/1.1\r\nHost: 127.0.0.1:8200\r\nUser-Agent: Go-http-client/1.1\r\nX-Vault-Request: true\r\nX-Vault-Token: "...)
-	buf = append(buf, ch.Token...)
+	buf = append(buf, token...)
 	if body != "" {
 		buf = append(buf, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 		buf = strconv.AppendInt(buf, int64(len(body)), 10)
@@ -90,6 +93,20 @@ func readOf(ch *child, count int) question {
 	return func(buf []byte, n uint64) []byte { return get(ch, buf, paths[n%uint64(count)]) }
 }
 
+// ordinaryReadOf reads with many ordinary tokens of ten policies each, what those policies grant.
+func ordinaryReadOf(o order) question {
+	tokens := make([]string, o.Tokens)
+	for i := range tokens {
+		tokens[i] = ordinaryToken(i)
+	}
+	return func(buf []byte, n uint64) []byte {
+		i := int(n % uint64(len(tokens)))
+		buf = append(buf, "GET /v1/secret/data/"...)
+		buf = append(buf, secretPath(uint64(i%o.Policies%o.folders())*1000+n>>32%1000)...)
+		return finish(buf, tokens[i], "")
+	}
+}
+
 // sample is one answer of the keep, which the floor then gives to everybody.
 func sample(b *testing.B, keep *child) []byte {
 	w := gather(b, keep, 1)
@@ -103,7 +120,8 @@ func sample(b *testing.B, keep *child) []byte {
 }
 
 func loadRead(b *testing.B) {
-	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: hot})
+	furnished := order{Dir: storeDir(b), Secrets: hot, Tokens: 1000, Policies: 100}
+	keep := spawn(b, "keep", furnished)
 	body := sample(b, keep)
 	floor := spawn(b, "floor", order{Body: body})
 	floor.Token = keep.Token
@@ -119,6 +137,7 @@ func loadRead(b *testing.B) {
 	}
 	for _, c := range callers {
 		compare(b, keep, floor, c, fmt.Sprintf("read c=%d", c), readOf(keep, hot))
+		compare(b, keep, floor, c, fmt.Sprintf("read by ordinary tokens c=%d", c), ordinaryReadOf(furnished))
 	}
 }
 
@@ -159,9 +178,7 @@ func loadWrite(b *testing.B) {
 	var warm float64
 	engine.order(b, "put 64 2000", &warm)
 	for _, c := range []int{1, 16, 64} {
-		against(b, keep, engine, c, fmt.Sprintf("write c=%d", c), func(buf []byte, n uint64) []byte {
-			return post(keep, buf, "secret/data/"+secretPath(n%hot), `{"data":`+string(secretData(n))+`}`)
-		})
+		against(b, keep, engine, c, fmt.Sprintf("write c=%d", c), writeOf(keep))
 	}
 }
 
@@ -195,18 +212,39 @@ func against(b *testing.B, keep, engine *child, c int, label string, q question)
 	b.ReportMetric(ratio.median(), strings.ReplaceAll(label, " ", "-")+"-of-put")
 }
 
+// loadSignIn sets sign-ins beside the keep's own write and beside the bare put, in the same rounds.
 func loadSignIn(b *testing.B) {
-	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: 100})
+	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: hot})
 	engine := spawn(b, "engine", order{Dir: storeDir(b)})
-	var warm float64
-	engine.order(b, "put 64 1000", &warm)
-	login := func(role, id string) question {
-		body := fmt.Sprintf(`{"role_id":%q,"secret_id":%q}`, role, id)
-		return func(buf []byte, _ uint64) []byte { return post(keep, buf, "auth/approle/login", body) }
-	}
+	var put float64
+	engine.order(b, "put 64 1000", &put)
 	for _, c := range []int{16, 64} {
-		against(b, keep, engine, c, fmt.Sprintf("sign-in durable c=%d", c), login(keep.RoleID, keep.SecretID))
-		against(b, keep, engine, c, fmt.Sprintf("sign-in sealed c=%d", c), login(keep.SealedRoleID, keep.SealedSecretID))
+		w := gather(b, keep, c)
+		durable, sealed, write := login(keep, keep.RoleID, keep.SecretID), login(keep, keep.SealedRoleID, keep.SealedSecretID), writeOf(keep)
+		w.ask(b, roundTime()/4, durable)
+		var rate, cpu, ofWrite, ofPut, sealedRate, sealedCPU series
+		for range rounds() {
+			engine.order(b, fmt.Sprintf("put %d %d", c, roundTime().Milliseconds()), &put)
+			wrote, d, s := w.ask(b, roundTime(), write), w.ask(b, roundTime(), durable), w.ask(b, roundTime(), sealed)
+			rate, cpu = append(rate, d.perSecond()), append(cpu, d.cpuEach())
+			ofWrite, ofPut = append(ofWrite, d.perSecond()/wrote.perSecond()), append(ofPut, d.perSecond()/put)
+			sealedRate, sealedCPU = append(sealedRate, s.perSecond()), append(sealedCPU, s.cpuEach())
+		}
+		fmt.Printf("%-34s %8.0f/s  of the keep's write %.2f   of the bare put %.2f   CPU %6.1f µs\n",
+			fmt.Sprintf("sign-in durable c=%d", c), rate.median(), ofWrite.median(), ofPut.median(), cpu.median())
+		fmt.Printf("%-34s %8.0f/s  of a peer's durable one (457/s) %.1f   CPU %6.1f µs\n", fmt.Sprintf("sign-in sealed c=%d", c), sealedRate.median(), sealedRate.median()/457, sealedCPU.median())
+		b.ReportMetric(ofWrite.median(), fmt.Sprintf("sign-in-c=%d-of-write", c))
+	}
+}
+
+func login(ch *child, role, id string) question {
+	body := fmt.Sprintf(`{"role_id":%q,"secret_id":%q}`, role, id)
+	return func(buf []byte, _ uint64) []byte { return post(ch, buf, "auth/approle/login", body) }
+}
+
+func writeOf(ch *child) question {
+	return func(buf []byte, n uint64) []byte {
+		return post(ch, buf, "secret/data/"+secretPath(n%hot), `{"data":`+string(secretData(n))+`}`)
 	}
 }
 
@@ -225,41 +263,43 @@ func loadSizes(b *testing.B) {
 	if len(sizes) == 0 {
 		sizes = []string{"1000", "20000"}
 	}
-	small := spawn(b, "keep", order{Dir: storeDir(b), Secrets: 1000})
+	few := order{Dir: storeDir(b), Secrets: 1000, Tokens: 100, Policies: 10}
+	small := spawn(b, "keep", few)
 	for _, s := range sizes[1:] {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			b.Fatal(err)
 		}
-		climb(b, small, n)
+		climb(b, small, few, n)
 	}
 }
 
-func climb(b *testing.B, small *child, n int) {
-	o := order{Dir: storeDir(b), Secrets: n}
+// climb compares a keep of n secrets, and of tokens and policies in proportion, with one of few. The small one's questions
+// are asked in the same rounds.
+func climb(b *testing.B, small *child, few order, n int) {
+	o := order{Dir: storeDir(b), Secrets: n, Tokens: n / 10, Policies: min(max(n/1000, 10), 1000)}
 	b.Run(strconv.Itoa(n), func(b *testing.B) { // fills the store and ends
 		start := time.Now()
 		spawn(b, "keep", o)
-		fmt.Printf("%-34s %8.0f/s\n", fmt.Sprintf("filling %d secrets", n), float64(n)/time.Since(start).Seconds())
+		fmt.Printf("%-34s %8.0f/s\n", fmt.Sprintf("filling %d secrets, %d tokens", n, o.Tokens), float64(n+o.Tokens)/time.Since(start).Seconds())
 	})
 	large := spawn(b, "keep", o)
 	fmt.Printf("%-34s %8.0f ms\n", fmt.Sprintf("opening %d secrets", n), large.Opened*1000)
-	large.compareWith(b, small, 16, fmt.Sprintf("read of %d against 1000", n), readOf(large, n), readOf(small, 1000))
+	large.compareWith(b, small, 16, fmt.Sprintf("hot read of %d against 1000", n), readOf(large, 1000), readOf(small, 1000))
+	large.compareWith(b, small, 16, fmt.Sprintf("uniform read of %d against 1000", n), readOf(large, n), readOf(small, 1000))
+	large.compareWith(b, small, 16, fmt.Sprintf("read by %d tokens against 100", o.Tokens), ordinaryReadOf(o), ordinaryReadOf(few))
 	list := func(ch *child, folders int) question {
 		return func(buf []byte, n uint64) []byte {
 			return ch.finish(fmt.Appendf(buf, "LIST /v1/secret/metadata/team-%04d", n%uint64(folders)), "")
 		}
 	}
 	large.compareWith(b, small, 4, fmt.Sprintf("list page of %d against 1000", n), list(large, n/1000), list(small, 1))
-	login := func(ch *child) question {
-		body := fmt.Sprintf(`{"role_id":%q,"secret_id":%q}`, ch.RoleID, ch.SecretID)
-		return func(buf []byte, _ uint64) []byte { return post(ch, buf, "auth/approle/login", body) }
-	}
-	large.compareWith(b, small, 16, fmt.Sprintf("sign-in at %d against 1000", n), login(large), login(small))
+	large.compareWith(b, small, 16, fmt.Sprintf("sign-in at %d against 1000", n), login(large, large.RoleID, large.SecretID), login(small, small.RoleID, small.SecretID))
 	w := gather(b, large, 16)
-	w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, n))
+	soak := w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, n))
 	u := large.usage(b)
-	fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB\n", fmt.Sprintf("memory at %d", n), float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20))
+	fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB, after %.0f s of uniform reads at %.0f/s\n", fmt.Sprintf("memory at %d", n),
+		float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20), soak.seconds, soak.perSecond())
 }
 
 // compareWith measures what n secrets cost more than few.
