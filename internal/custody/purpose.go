@@ -12,7 +12,7 @@ import (
 	"github.com/keephold/keephold/internal/secret"
 )
 
-// errIndexStays says why the index key has one generation; docs/adr/0010 says it at length.
+// errIndexStays says why the index key has one generation; docs/adr/0011 says it at length.
 var errIndexStays = auth.Tell(secret.ErrInvalid, "the index key cannot be rotated: tokens and secret-ids are not stored, so their index cannot be computed anew; revoke them and issue new ones")
 
 // RotatePurpose gives a purpose key a new generation, in one commit with the record of it. What was keyed or signed under
