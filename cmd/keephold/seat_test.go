@@ -18,7 +18,8 @@ import (
 
 // seat is a developer's place: a project in a directory with a space in its name, and a home with XDG directories.
 type seat struct {
-	t    *testing.T
+	t    testing.TB
+	exe  string // the command; found in PATH when empty
 	home string
 	dir  string
 	env  []string
@@ -28,7 +29,7 @@ type seat struct {
 const seatToken = "tok-5e1c90aa77" //nolint:gosec // made up
 
 // newSeat makes a project whose settings are those of a .env, imported into a keep of its own.
-func newSeat(t *testing.T, dotenv string) *seat {
+func newSeat(t testing.TB, dotenv string) *seat {
 	t.Helper()
 	s := emptySeat(t, dotenv)
 	s.must("init", "--yes", "-q")
@@ -36,7 +37,7 @@ func newSeat(t *testing.T, dotenv string) *seat {
 	return s
 }
 
-func emptySeat(t *testing.T, dotenv string) *seat {
+func emptySeat(t testing.TB, dotenv string) *seat {
 	t.Helper()
 	home := t.TempDir()
 	s := &seat{t: t, home: home, dir: filepath.Join(home, "shop app")}
@@ -64,9 +65,12 @@ func (s *seat) write(name, text string) {
 // command is the command in the project, without a terminal.
 func (s *seat) command(args ...string) *exec.Cmd {
 	s.t.Helper()
-	exe, err := exec.LookPath("keephold")
-	if err != nil {
-		s.t.Fatal(err)
+	exe := s.exe
+	if exe == "" {
+		var err error
+		if exe, err = exec.LookPath("keephold"); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
@@ -100,7 +104,7 @@ func (s *seat) try(stdin string, args ...string) (out, talk string, code int) {
 }
 
 // shellCode waits for a command and gives the code that a shell would: 128+n if signal n ended it.
-func shellCode(t *testing.T, cmd *exec.Cmd) int {
+func shellCode(t testing.TB, cmd *exec.Cmd) int {
 	t.Helper()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
@@ -114,7 +118,7 @@ func shellCode(t *testing.T, cmd *exec.Cmd) int {
 
 // session is a command that goes on while the test looks at what it says.
 type session struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	tty  *os.File      // nil without a terminal
 	said *output       // what was not waited for yet

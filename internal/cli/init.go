@@ -168,9 +168,14 @@ func dotenvFiles(dir string) (map[string][]dotenv.Variable, error) {
 
 // withDotenv adds the names that only the .env files know. What nobody typed is taken for a secret.
 func withDotenv(schema settings.Schema, files map[string][]dotenv.Variable) settings.Schema {
+	known := map[string]bool{}
+	for i := range schema {
+		known[schema[i].Name] = true
+	}
 	for _, name := range sortedKeys(files) {
 		for _, v := range files[name] {
-			if schema.Lookup(v.Name) == nil {
+			if !known[v.Name] {
+				known[v.Name] = true
 				schema = append(schema, settings.Setting{Name: v.Name, Type: settings.String, Secret: true})
 			}
 		}

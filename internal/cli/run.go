@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -74,11 +76,13 @@ type handover struct {
 	files   []launch.Variable
 	secrets []redact.Secret
 	keys    int
-	mark    string // differs when a value does
+	mark    [sha256.Size]byte // differs when a value does
 }
 
 func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string) error {
 	began := time.Now()
+	// Most runs end here, replaced by the program, before what they read is worth collecting.
+	percent := debug.SetGCPercent(800)
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -111,6 +115,7 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if !r.outlives() && launch.CanExec {
 		return startFault(launch.Exec(args, h.environ))
 	}
+	debug.SetGCPercent(percent)
 	return env.supervise(cmd.Context(), o, r, &watched{p: p, e: e, dir: dir, last: h}, args)
 }
 
@@ -166,14 +171,15 @@ func (r *runOptions) handover(p *project, e environment, values map[string]value
 	if !r.noInherit {
 		merge.Inherit = os.Environ()
 	}
+	known, mark := p.Settings.Index(), sha256.New()
 	for _, name := range sortedKeys(texts) {
 		v := launch.Variable{Name: r.prefix + name, Value: secret.NewValue([]byte(texts[name]))}
-		s := p.Settings.Lookup(name)
+		s := known[name]
 		hidden := s == nil || s.Secret
 		if hidden {
 			h.secrets = append(h.secrets, redact.Secret{Name: name, Value: texts[name]})
 		}
-		h.mark += fmt.Sprintf("%s\x00%s\x00", v.Name, texts[name])
+		_, _ = fmt.Fprintf(mark, "%s\x00%s\x00", v.Name, texts[name])
 		if dir == nil || !hidden {
 			merge.Set = append(merge.Set, v)
 		}
@@ -190,7 +196,7 @@ func (r *runOptions) handover(p *project, e environment, values map[string]value
 			return h, failf(exitCannotWrite, "%w", err)
 		}
 	}
-	h.keys = len(texts)
+	h.keys, h.mark = len(texts), [sha256.Size]byte(mark.Sum(nil))
 	h.environ, err = launch.Environment(merge)
 	return h, environFault(err)
 }

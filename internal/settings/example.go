@@ -2,7 +2,6 @@ package settings
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -80,13 +79,17 @@ type Drift struct {
 // Drift compares the names of an existing .env.example with the schema.
 func (s Schema) Drift(lines []ExampleLine) []Drift {
 	var out []Drift
+	written, known := map[string]bool{}, s.Index()
+	for _, l := range lines {
+		written[l.Name] = true
+	}
 	for i := range s {
-		if !slices.ContainsFunc(lines, func(l ExampleLine) bool { return l.Name == s[i].Name }) {
+		if !written[s[i].Name] {
 			out = append(out, Drift{DriftMissing, s[i].Name, 0})
 		}
 	}
 	for _, l := range lines {
-		set := s.Lookup(l.Name)
+		set := known[l.Name]
 		switch {
 		case set == nil:
 			out = append(out, Drift{DriftUnknown, l.Name, l.Line})

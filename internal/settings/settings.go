@@ -81,6 +81,15 @@ func (s Schema) Lookup(name string) *Setting {
 	return nil
 }
 
+// Index is for looking many names up: the settings by name.
+func (s Schema) Index() map[string]*Setting {
+	out := make(map[string]*Setting, len(s))
+	for i := range s {
+		out[s[i].Name] = &s[i]
+	}
+	return out
+}
+
 // Validate checks the schema itself, not values.
 func (s Schema) Validate() error {
 	seen := map[string]bool{}
@@ -180,9 +189,9 @@ func (s Schema) Check(env string, values map[string]string, words Words) []Probl
 			}
 		}
 	}
-	unknown := make([]string, 0)
+	unknown, known := make([]string, 0), s.Index()
 	for name := range values {
-		if s.Lookup(name) == nil {
+		if known[name] == nil {
 			unknown = append(unknown, name)
 		}
 	}

@@ -203,8 +203,10 @@ func (r *fileReader) fail(message, hint string, path ...string) {
 // order lists the names of a table of tables as they come in the file.
 func (r *fileReader) order(table string, names any) []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, e := range r.index.entries {
-		if len(e.path) >= 2 && e.path[0] == table && !slices.Contains(out, e.path[1]) {
+		if len(e.path) >= 2 && e.path[0] == table && !seen[e.path[1]] {
+			seen[e.path[1]] = true
 			out = append(out, e.path[1])
 		}
 	}
@@ -222,7 +224,7 @@ func (r *fileReader) order(table string, names any) []string {
 	}
 	slices.Sort(rest)
 	for _, name := range rest {
-		if !slices.Contains(out, name) {
+		if !seen[name] {
 			out = append(out, name)
 		}
 	}

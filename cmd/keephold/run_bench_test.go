@@ -1,0 +1,83 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// benchPairs is how many pairs of runs a median is taken of.
+const benchPairs = 50
+
+// BenchmarkRunTrue compares "keephold run -- true" with "true" alone, from the local keep that is opened by its key file
+// each time: medians of 50 interleaved pairs. more-ms is the wall time on top, more-cpu-ms the time of the processor on
+// top, which a busy machine tells better.
+func BenchmarkRunTrue(b *testing.B) {
+	exe := filepath.Join(b.TempDir(), "keephold")
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", exe, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	for _, keys := range []int{18, 1000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+			var dotenv strings.Builder
+			for i := range keys {
+				fmt.Fprintf(&dotenv, "SETTING_%04d=value-%04d-of-the-shop\n", i, i)
+			}
+			s := emptySeat(b, dotenv.String())
+			s.exe = exe
+			s.must("init", "--yes", "-q")
+			s.must("import", ".env", "-q")
+			for b.Loop() {
+				benchRun(b, s)
+			}
+		})
+	}
+}
+
+// cost is what one process took.
+type cost struct{ wall, cpu time.Duration }
+
+func benchRun(b *testing.B, s *seat) {
+	alone, under := make([]cost, 0, benchPairs), make([]cost, 0, benchPairs)
+	for i := range benchPairs + 3 { // the first ones warm up
+		first := costOf(b, s, func() *exec.Cmd { return &exec.Cmd{Path: "/bin/true", Args: []string{"true"}, Dir: s.dir, Env: s.env} })
+		second := costOf(b, s, func() *exec.Cmd { return s.command("run", "--", "true") })
+		if i >= 3 {
+			alone, under = append(alone, first), append(under, second)
+		}
+	}
+	wall := func(c cost) time.Duration { return c.wall }
+	cpu := func(c cost) time.Duration { return c.cpu }
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	b.ReportMetric(ms(median(alone, wall)), "true-ms")
+	b.ReportMetric(ms(median(under, wall)), "run-ms")
+	b.ReportMetric(ms(median(under, wall)-median(alone, wall)), "more-ms")
+	b.ReportMetric(ms(median(under, cpu)-median(alone, cpu)), "more-cpu-ms")
+	b.ReportMetric(float64(median(under, wall))/float64(median(alone, wall)), "ratio")
+}
+
+func costOf(b *testing.B, s *seat, command func() *exec.Cmd) cost {
+	cmd := command()
+	cmd.SysProcAttr, cmd.Stdout = nil, os.Stderr
+	began := time.Now()
+	if err := cmd.Run(); err != nil {
+		b.Fatal(err)
+	}
+	return cost{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+}
+
+func median(costs []cost, of func(cost) time.Duration) time.Duration {
+	all := make([]time.Duration, len(costs))
+	for i, c := range costs {
+		all[i] = of(c)
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
