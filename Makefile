@@ -12,6 +12,7 @@
 #   make deps         writes docs/dependencies.txt and the notices; `make deps-check` compares
 #   make conformance  unchanged foreign clients against a fresh server   needs: python3
 #   make torture      200 rounds of kill -9 and torn writes
+#   make torture-seat  one minute of 16 + 4 + 1 processes and completions on one local keep
 #   make cross        builds for linux, macOS and Windows on amd64 and arm64
 #   make release-check  the release files, checked as far as one machine can
 
@@ -21,7 +22,7 @@ BENCHCOUNT ?= 10
 ROUNDS     ?= 200
 export CGO_ENABLED = 0
 
-.PHONY: all build vet house guard unit test race lint script fuzz bench vuln deps deps-check conformance torture cross release-check release clean
+.PHONY: all build vet house guard unit test race lint script fuzz bench vuln deps deps-check conformance torture torture-seat cross release-check release clean
 
 all: build vet house unit
 
@@ -72,6 +73,10 @@ conformance: build
 
 torture:
 	scripts/torture $(ROUNDS)
+
+# 16 that start programs, 4 that write, a watcher and completions on one local keep.
+torture-seat:
+	KEEPHOLD_SEAT_TIME=60s $(GO) test -count=1 -v -run '^TestTortureSeat$$' ./cmd/keephold
 
 cross:
 	scripts/cross

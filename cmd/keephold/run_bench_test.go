@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -41,6 +40,30 @@ func BenchmarkRunTrue(b *testing.B) {
 	}
 }
 
+// BenchmarkComplete is what a shell waits for when Tab is pressed after "keephold get S", with 1,000 names.
+func BenchmarkComplete(b *testing.B) {
+	exe := filepath.Join(b.TempDir(), "keephold")
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", exe, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	var dotenv strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&dotenv, "SETTING_%04d=%d\n", i, i)
+	}
+	s := emptySeat(b, dotenv.String())
+	s.exe = exe
+	s.must("init", "--yes", "-q")
+	s.must("import", ".env", "-q")
+	for b.Loop() {
+		all := make([]cost, 0, benchPairs)
+		for range benchPairs {
+			all = append(all, costOf(b, s, func() *exec.Cmd { return s.command("__complete", "get", "S") }))
+		}
+		b.ReportMetric(float64(median(all, func(c cost) time.Duration { return c.wall }).Microseconds())/1000, "ms")
+		b.ReportMetric(float64(median(all, func(c cost) time.Duration { return c.cpu }).Microseconds())/1000, "cpu-ms")
+	}
+}
+
 // cost is what one process took.
 type cost struct{ wall, cpu time.Duration }
 
@@ -65,7 +88,7 @@ func benchRun(b *testing.B, s *seat) {
 
 func costOf(b *testing.B, s *seat, command func() *exec.Cmd) cost {
 	cmd := command()
-	cmd.SysProcAttr, cmd.Stdout = nil, os.Stderr
+	cmd.SysProcAttr = nil
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
 		b.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -16,11 +17,24 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// belowTests is set in the environment of everything that a test starts.
+const belowTests = "KEEPHOLD_BELOW_TESTS"
+
 // The test binary is the command: a script's keephold is main of this package.
 func TestMain(m *testing.M) {
 	all := programs()
 	for _, name := range []string{"keephold", "kh", "gitleaks", "git-secrets", "detect-secrets", "detect-secrets-hook"} {
 		all[name] = main
+	}
+	// Under a name that is no command the binary runs all tests. Below itself that would never end.
+	if all[strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")] == nil {
+		if os.Getenv(belowTests) != "" {
+			fmt.Fprintf(os.Stderr, "the test binary was started below itself as %q\n", os.Args)
+			os.Exit(70)
+		}
+		if err := os.Setenv(belowTests, "1"); err != nil {
+			panic(err)
+		}
 	}
 	testscript.Main(m, all)
 }
@@ -43,6 +57,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_CONFIG_HOME", "")
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv(belowTests, "1")
 			env.Values[servers{}] = new([]*exec.Cmd)
 			return nil
 		},
@@ -223,7 +238,7 @@ func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(find(ts, "keephold"), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", belowTests, "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

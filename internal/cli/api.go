@@ -24,6 +24,7 @@ type api struct {
 	token     secret.Value
 	wrap      string // ask for answers to be wrapped for this long
 	http      *http.Client
+	seen      *namesSeen // for completion
 }
 
 // maxAnswer bounds what is read of one answer; a snapshot is streamed instead.

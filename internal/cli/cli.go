@@ -84,7 +84,12 @@ func rootCommand(env Env, o *options, out *output, args []string) *cobra.Command
 		cmd := c.make(env, o)
 		cmd.GroupID = c.group
 		if n := strings.Count(cmd.Use, "SPACE"); n > 0 {
-			cmd.ValidArgsFunction = env.completePaths(o, n)
+			cmd.ValidArgsFunction = env.completeNames(o, n, true)
+		} else if c.group == "project" && strings.Contains(cmd.Use, " NAME") {
+			cmd.ValidArgsFunction = env.completeNames(o, 1, false)
+		}
+		if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+			env.completeFlags(cmd)
 		}
 		root.AddCommand(cmd)
 	}

@@ -22,6 +22,7 @@ type options struct {
 
 	closers    []func() error // what this command line opened; Run closes it
 	localKeep  *api           // the local keep, once it is open
+	names      *namesSeen     // for completion; written when everything is closed
 	localOwner *server.Local  // the same, for what only its owner on this machine can ask
 }
 
@@ -69,7 +70,7 @@ func (env Env) connect(ctx context.Context, o *options) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &api{addr: strings.TrimSuffix(u.Scheme+"://"+u.Host+u.Path, "/"), namespace: o.namespace, http: client}
+	a := &api{addr: strings.TrimSuffix(u.Scheme+"://"+u.Host+u.Path, "/"), namespace: o.namespace, http: client, seen: env.see(o)}
 	if a.namespace == "" {
 		if a.namespace, err = env.setting("NAMESPACE"); err != nil {
 			return nil, err
@@ -85,6 +86,15 @@ func (env Env) connect(ctx context.Context, o *options) (*api, error) {
 	}
 	a.token = secret.NewValue([]byte(token))
 	return a, nil
+}
+
+// isLocal says whether connect would open the local keep.
+func (env Env) isLocal(o *options) bool {
+	addr := o.addr
+	if addr == "" {
+		addr, _ = env.setting("ADDR")
+	}
+	return addr == "" && env.session().Addr == ""
 }
 
 func (env Env) httpClient(o *options) (*http.Client, error) {

@@ -53,7 +53,7 @@ func (env Env) local(ctx context.Context, o *options) (*api, error) {
 		return nil, localFault(dir, err)
 	}
 	o.closers = append(o.closers, func() error { return keep.Close(context.WithoutCancel(ctx)) })
-	o.localKeep = &api{addr: localAddr, namespace: o.namespace, http: &http.Client{Transport: keep}}
+	o.localKeep = &api{addr: localAddr, namespace: o.namespace, http: &http.Client{Transport: keep}, seen: env.see(o)}
 	o.localOwner = keep
 	return o.localKeep, nil
 }
@@ -66,6 +66,7 @@ func (o *options) closeAll() error {
 			first = failf(exitIO, "closing the local keep: %w", err)
 		}
 	}
+	o.names.flush()
 	o.closers, o.localKeep, o.localOwner = nil, nil, nil
 	return first
 }

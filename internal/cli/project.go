@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -118,7 +119,11 @@ func (a *api) envOf(ctx context.Context, space string) (envAnswer, error) {
 	var out envAnswer
 	err := a.call(ctx, http.MethodGet, "keephold/env/"+escapePath(space), nil, &out)
 	if status(err) == http.StatusNotFound {
+		a.seen.sawAll(a.addr, space, nil)
 		return envAnswer{}, nil
+	}
+	if err == nil {
+		a.seen.sawAll(a.addr, space, slices.Collect(maps.Keys(out.Values)))
 	}
 	return out, explain(err, "cannot read "+space)
 }
@@ -172,5 +177,8 @@ func (a *api) setText(ctx context.Context, space, key, text string) (version uin
 		Version uint64 `json:"version"`
 	}
 	err = a.call(ctx, http.MethodPut, "keephold/value/"+escapePath(space+"/"+key), map[string]string{"text": text}, &out)
+	if err == nil {
+		a.seen.sawOne(a.addr, space, key)
+	}
 	return out.Version, explain(err, "cannot store "+space+"/"+key)
 }
