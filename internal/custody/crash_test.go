@@ -100,6 +100,7 @@ type keep struct {
 	end    func()
 
 	auditDir string
+	tidiers  map[string]custody.Tidier
 
 	requests sync.RWMutex // held for reading by writers that run beside work
 }
@@ -117,7 +118,7 @@ func (k *keep) start(n int, after bool) {
 		k.t.Fatal(err)
 	}
 	k.mortal = &mortal{Engine: k.engine, left: n, after: after}
-	desk, err := custody.Open(custody.Config{Engine: k.mortal, Log: k.log, Installation: "test", Node: "n1", Now: k.clock.now})
+	desk, err := custody.Open(custody.Config{Engine: k.mortal, Log: k.log, Installation: "test", Node: "n1", Now: k.clock.now, Tidiers: k.tidiers})
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	MaxTTL       time.Duration           // of tokens; 0 is 768h
 	WeakIDs      bool                    // accept custom role and secret ids under 128 bits (dev only)
 	Renewers     map[string]auth.Renewer // by sign-in method: what a token it gave may still have
+	Tidiers      map[string]Tidier       // by sign-in method: how what it keeps is cleaned up
 	AutoSeal     AutoSeal
 	Now          func() time.Time
 	Meters       Meters
@@ -59,6 +60,7 @@ type Desk struct {
 	writers stripes                // one writer per secret at a time in this process; the engine's expectations are the truth
 	damaged atomic.Uint64
 	jobs    chan struct{} // wakes Run
+	janitor janitor       // Run's goroutine owns it
 }
 
 // opened is what a Desk holds only while unsealed.

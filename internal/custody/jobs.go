@@ -27,6 +27,7 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // work runs each job once. An error leaves the job's record, and the next round tries again.
 func (d *Desk) work(ctx context.Context, o *opened) {
+	_ = d.runDemolish(ctx, o)
 	_ = d.runErase(ctx, o)
 	_ = d.runPurge(ctx, o, registry.PurgePrefix)
 	_ = d.runRevoke(ctx, o)
@@ -34,6 +35,7 @@ func (d *Desk) work(ctx context.Context, o *opened) {
 	_ = d.runRotation(ctx, o)
 	_ = d.runSweep(ctx, o)
 	_ = d.runDue(ctx, o)
+	_ = d.runJanitor(ctx, o)
 }
 
 // wakeJobs lets Run look for work now.

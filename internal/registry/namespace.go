@@ -33,7 +33,7 @@ func (a MakeNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) (
 	}
 	parent := c.From().Namespace
 	n := Namespace{ID: secret.NamespaceID(NewID("n")), Parent: parent, Path: strings.Trim(a.ParentPath+"/"+a.Name, "/"), Created: v.Now(), Custom: a.Custom}
-	name, err := record.Get1(ctx, v, namePrefix+"ns/"+string(parent)+"/"+a.Name)
+	name, err := record.Get1(ctx, v, namespaceName(parent, a.Name))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,6 +41,9 @@ func (a MakeNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) (
 		existing := new(Namespace)
 		_, err := record.Load(ctx, v, nsPrefix+string(name.Value), existing)
 		return existing, nil, err // the vendor answers the one that is there
+	}
+	if err := refuseSpaceAt(ctx, v, parent, a.Name); err != nil {
+		return nil, nil, err
 	}
 	m := Mount{ID: NewID("m"), Namespace: n.ID, Name: "token", Type: "token", Created: n.Created, Tuning: Tuning{Description: "token based credentials"}}
 	m.Accessor = "auth_token_" + m.ID[1:9]
@@ -71,7 +74,9 @@ func (a PatchNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) 
 	return n, []record.Change{r.Put(record.Encode(n))}, nil
 }
 
-// DropNamespace removes a tenant that holds nothing any more: no child, no Space, no sign-in mount but its own.
+// DropNamespace removes a tenant with all it holds. From the commit on nothing in it can be reached; custody destroys what it
+// held as a resumable job named by its id, which is written in the same commit. Its children go first, by whoever may remove
+// each of them, as the vendor has it.
 type DropNamespace struct{ Name string }
 
 func (a DropNamespace) Need() record.Need {
@@ -83,32 +88,51 @@ func (a DropNamespace) Plan(ctx context.Context, c auth.Caller, v record.View) (
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, prefix := range []string{spaceName(n.ID, ""), namePrefix + "ns/" + string(n.ID) + "/"} {
-		held, err := v.List(ctx, record.Query{Prefix: prefix, Limit: 1})
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(held) > 0 {
-			return nil, nil, fmt.Errorf("%w: namespace %s/ still holds %s; remove that first", secret.ErrInvalid, a.Name, strings.TrimPrefix(held[0], prefix))
-		}
-	}
-	mounts, err := v.List(ctx, record.Query{Prefix: mountName(n.ID, "")})
+	children, err := v.List(ctx, record.Query{Prefix: namespaceName(n.ID, ""), Limit: 1})
 	if err != nil {
 		return nil, nil, err
 	}
-	changes := []record.Change{r.Remove(), name.Remove()}
+	if len(children) > 0 {
+		return nil, nil, fmt.Errorf("%w: cannot delete namespace %q containing child namespaces", secret.ErrInvalid, a.Name+"/")
+	}
+	return n, []record.Change{r.Remove(), name.Remove(), {Key: DemolishPrefix + string(n.ID), Value: record.Encode(n)}}, nil
+}
+
+// DemolishPrefix holds one record per dropped namespace of which something is left.
+const DemolishPrefix = "job/demolish/"
+
+// EmptyNamespace removes what the registry still knows of a namespace that was dropped, a page at a time. It answers whether
+// there is more. The Spaces were dropped before.
+type EmptyNamespace struct{ ID secret.NamespaceID }
+
+func (a EmptyNamespace) Need() record.Need {
+	return record.Need{Action: "namespace.empty", Resource: "sys/namespaces", Capability: policy.Delete, Sudo: true}
+}
+
+// emptyPage is how many mounts and policies one page removes, each with two records.
+const emptyPage = 30
+
+func (a EmptyNamespace) Plan(ctx context.Context, _ auth.Caller, v record.View) (more bool, changes []record.Change, err error) {
+	mounts, err := v.List(ctx, record.Query{Prefix: mountName(a.ID, ""), Limit: emptyPage})
+	if err != nil {
+		return false, nil, err
+	}
 	for _, key := range mounts {
 		id, err := record.Get1(ctx, v, key)
 		if err != nil {
-			return nil, nil, err
+			return false, nil, err
 		}
 		changes = append(changes, id.Remove(), record.Change{Key: mountPrefix + string(id.Value), Delete: true})
 	}
-	return n, changes, nil
+	policies, err := v.List(ctx, record.Query{Prefix: policyPrefix + string(a.ID) + "/", Limit: emptyPage})
+	for _, key := range policies {
+		changes = append(changes, record.Change{Key: key, Delete: true})
+	}
+	return len(mounts) == emptyPage || len(policies) == emptyPage, changes, err
 }
 
 func readNamespace(ctx context.Context, v record.View, parent secret.NamespaceID, name string) (n *Namespace, r, id record.Record, err error) {
-	id, err = record.Get1(ctx, v, namePrefix+"ns/"+string(parent)+"/"+name)
+	id, err = record.Get1(ctx, v, namespaceName(parent, name))
 	if err != nil {
 		return nil, r, id, err
 	}
@@ -118,4 +142,8 @@ func readNamespace(ctx context.Context, v record.View, parent secret.NamespaceID
 	n = new(Namespace)
 	r, err = record.Load(ctx, v, nsPrefix+string(id.Value), n)
 	return n, r, id, err
+}
+
+func namespaceName(parent secret.NamespaceID, name string) string {
+	return namePrefix + "ns/" + string(parent) + "/" + name
 }

@@ -233,6 +233,16 @@ func (t *Table) Mounts(ns secret.NamespaceID) []*Mount {
 	return only(t.mounts, func(m *Mount) bool { return m.Namespace == ns })
 }
 
+// MountFrom is the mount of a wanted type with the smallest id that is not below from, in any namespace; nil when there is none.
+func (t *Table) MountFrom(from string, wanted func(kind string) bool) (first *Mount) {
+	for _, m := range t.mounts {
+		if m.ID >= from && wanted(m.Type) && (first == nil || m.ID < first.ID) {
+			first = m
+		}
+	}
+	return first
+}
+
 // Namespaces lists the direct children of a namespace by path.
 func (t *Table) Namespaces(parent secret.NamespaceID) []*Namespace {
 	return only(t.namespaces, func(n *Namespace) bool { return n.Parent == parent })

@@ -57,6 +57,9 @@ func (a MakeSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*sec
 	if name.Found() {
 		return nil, nil, fmt.Errorf("%w: path is already in use at %s/", secret.ErrExists, s.Name)
 	}
+	if err := refuseNamespaceAt(ctx, v, s.Namespace, first); err != nil {
+		return nil, nil, err
+	}
 	face, err := ownFace(ctx, v, &s)
 	if err != nil {
 		return nil, nil, err
@@ -93,6 +96,31 @@ func refuseOverlap(ctx context.Context, v record.View, ns secret.NamespaceID, na
 		}
 	}
 	return nil
+}
+
+// refuseNamespaceAt and refuseSpaceAt keep a Space and a namespace from one name: the path of a request says both, and the
+// namespace would win.
+func refuseNamespaceAt(ctx context.Context, v record.View, parent secret.NamespaceID, name string) error {
+	r, err := record.Get1(ctx, v, namespaceName(parent, name))
+	if err == nil && r.Found() {
+		err = fmt.Errorf("%w: path is already in use by the namespace %s/", secret.ErrExists, name)
+	}
+	return err
+}
+
+func refuseSpaceAt(ctx context.Context, v record.View, ns secret.NamespaceID, name string) error {
+	r, err := record.Get1(ctx, v, spaceName(ns, name))
+	if err == nil && r.Found() {
+		err = fmt.Errorf("%w: path is already in use at %s/", secret.ErrExists, name)
+	}
+	if err != nil {
+		return err
+	}
+	below, err := v.List(ctx, record.Query{Prefix: spaceName(ns, name) + "/", Limit: 1})
+	if err == nil && len(below) > 0 {
+		err = fmt.Errorf("%w: path is already in use at %s/", secret.ErrExists, strings.TrimPrefix(below[0], spaceName(ns, "")))
+	}
+	return err
 }
 
 // TuneSpace changes a Space's settings.

@@ -102,6 +102,7 @@ func (k *Keep) openDesk(installation string) error {
 		AutoSeal: cfg.AutoSeal,
 		Meters:   k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
 		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew},
+		Tidiers:  map[string]custody.Tidier{approle.Method: func(m auth.Mount, cursor string) custody.Act[string] { return approle.Tidy{Mount: m, Cursor: cursor} }},
 	})
 	return err
 }

@@ -124,6 +124,5 @@ func patchNamespace(rq *request) (answer, error) {
 }
 
 func dropNamespace(rq *request) (answer, error) {
-	_, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, registry.DropNamespace{Name: rq.args["name"]})
-	return emptyIfMissing(err)
+	return emptyIfMissing(rq.front.desk.DropNamespace(rq.ctx, rq.caller, rq.args["name"]))
 }
