@@ -20,6 +20,9 @@ type Bundle struct {
 	Checkpoint string   `json:"checkpoint"`
 }
 
+// Prove makes the bundle of one record under the log's last checkpoint.
+func (l *Log) Prove(seq uint64) (Bundle, error) { return Prove(l.cfg.Dir, seq) }
+
 // Prove makes the bundle of one record under the last checkpoint in dir.
 func Prove(dir string, seq uint64) (Bundle, error) {
 	c, signed, err := readCheckpoint(filepath.Join(dir, checkpointName))

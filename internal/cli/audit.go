@@ -22,24 +22,28 @@ func auditCommand(env Env, o *options) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "audit",
 		Short: "who did what, and proof that nobody changed the log",
-		Long: `Read and check the audit log. These commands read the log's own directory (--dir): they need no server and no
-token, only the right to read the files, also while a server writes them. docs/audit.md describes them.`,
+		Long: `Read and check the audit log. With --dir these commands read the log's own directory: they need no server and no
+token, only the right to read the files, also while a server writes them. Without it who, tail and prove ask the keep that
+this command line speaks to. docs/audit.md describes them.`,
 		Example: "  keephold audit verify --dir /var/lib/keephold/audit\n  keephold audit who --secret secret/app --since 24h --dir audit\n  keephold audit tail --dir audit",
-	}, auditVerifyCommand(env, o), auditTailCommand(env), auditWhoCommand(env, o), auditProveCommand(env, o), auditCheckCommand(env, o), auditHashCommand(env, o), auditKeyCommand(env, o))
+	}, auditVerifyCommand(env, o), auditTailCommand(env, o), auditWhoCommand(env, o), auditProveCommand(env, o), auditCheckCommand(env, o), auditHashCommand(env, o), auditKeyCommand(env, o))
 }
 
 const usualAuditDir = "/var/lib/keephold/audit"
 
 func auditDir(c *cobra.Command, dir *string) *cobra.Command {
-	c.Flags().StringVar(dir, "dir", usualAuditDir, "directory of the audit log")
+	c.Flags().StringVar(dir, "dir", usualAuditDir, "directory of the audit log, instead of the keep's API")
 	return c
 }
 
 // auditFault gives an error of the log its exit code.
 func auditFault(err error, dir string) error {
+	var known *fault
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &known): // a keep's own answer
+		return err
 	case errors.Is(err, audit.ErrTampered), errors.Is(err, audit.ErrTruncated):
 		return failf(exitAuditBroken, "%w", err).withHint("keep %s as it is, it is the evidence; see docs/audit.md", dir)
 	case errors.Is(err, fs.ErrNotExist):
@@ -104,7 +108,7 @@ checkpoint of your own a log that was written anew as a whole is not noticed.`,
 	return c
 }
 
-func auditTailCommand(env Env) *cobra.Command {
+func auditTailCommand(env Env, o *options) *cobra.Command {
 	var dir string
 	var follow bool
 	var last uint64
@@ -113,6 +117,11 @@ func auditTailCommand(env Env) *cobra.Command {
 		Short: "print the last records, one JSON object a line",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a, err := env.auditKeep(cmd, o); err != nil {
+				return err
+			} else if a != nil {
+				return env.tailKeep(cmd.Context(), a, follow, last)
+			}
 			if err := needLog(dir); err != nil {
 				return err
 			}
@@ -166,6 +175,11 @@ func auditWhoCommand(env Env, o *options) *cobra.Command {
 			q, err := auditQuery(ref, actor, since, kind, value)
 			if err != nil {
 				return err
+			}
+			if a, err := env.auditKeep(cmd, o); err != nil {
+				return err
+			} else if a != nil {
+				return env.printWho(o, dir, env.searchKeep(cmd.Context(), a, q, ref))
 			}
 			if err := needLog(dir); err != nil {
 				return err
@@ -260,7 +274,7 @@ func (env Env) printWho(o *options, dir string, found iter.Seq2[audit.Entry, err
 	return env.table([]string{"TIME", "WHO", "DID", "WHAT", "ALLOWED", "FROM", "RECORD"}, rows)
 }
 
-func auditProveCommand(env Env, _ *options) *cobra.Command {
+func auditProveCommand(env Env, o *options) *cobra.Command {
 	var dir string
 	return auditDir(&cobra.Command{
 		Use:     "prove RECORD",
@@ -268,10 +282,19 @@ func auditProveCommand(env Env, _ *options) *cobra.Command {
 		Long:    `Print a record with the proof that it is in the log, for somebody who has neither the log nor a server: keephold audit check reads it.`,
 		Example: "  keephold audit prove 1234 --dir audit -o record-1234.json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			seq, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil {
 				return usagef("%q is no number of a record", args[0])
+			}
+			if a, err := env.auditKeep(cmd, o); err != nil {
+				return err
+			} else if a != nil {
+				var b audit.Bundle
+				if err := a.call(cmd.Context(), http.MethodGet, "keephold/audit-proof/"+args[0], nil, &b); err != nil {
+					return explain(err, "cannot prove record "+args[0])
+				}
+				return env.printJSON(map[string]any{"seq": b.Seq, "record": b.Record, "proof": b.Proof, "checkpoint": b.Checkpoint})
 			}
 			if err := needLog(dir); err != nil {
 				return err

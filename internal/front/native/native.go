@@ -102,6 +102,8 @@ func routes() []route {
 		{http.MethodDelete, "identities", []policy.Operation{"native.identity.delete"}, deleteIdentity},
 		{http.MethodPut, "spaces", []policy.Operation{"native.space.make"}, makeSpace},
 		{http.MethodGet, "audit", []policy.Operation{"native.audit.read"}, readAudit},
+		{http.MethodGet, "audit-tail", []policy.Operation{"native.audit.read"}, tailAudit},
+		{http.MethodGet, "audit-proof", []policy.Operation{"native.audit.verify"}, proveAudit},
 		{http.MethodGet, "audit-key", []policy.Operation{"native.audit.verify"}, readAuditKey},
 		{http.MethodGet, "verify", []policy.Operation{"native.verify"}, verify},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
@@ -110,12 +112,16 @@ func routes() []route {
 
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, Prefix+"verify") {
+	if strings.HasPrefix(r.URL.Path, Prefix+"verify") || strings.HasPrefix(r.URL.Path, Prefix+"audit-tail") {
 		unhurried(w)
 	}
 	answer, err := f.serve(r)
 	if err != nil {
 		f.fail(w, err)
+		return
+	}
+	if t, ok := answer.(tail); ok {
+		t.send(w)
 		return
 	}
 	b, err := json.Marshal(map[string]any{"data": answer})

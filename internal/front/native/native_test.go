@@ -1,8 +1,11 @@
 package native_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -315,4 +318,51 @@ func TestLimitsCountHereToo(t *testing.T) {
 	do(k, registry.WriteQuota{Quota: registry.Quota{Name: "all", Rate: 1, Interval: time.Hour}})
 	k.want(200, k.root, "GET", "search?q=a", "")
 	k.want(429, k.root, "PUT", "why", `{"resource":"secret/data/app","capability":"read"}`)
+}
+
+// TestAuditTail: the log's last records, and then what is recorded meanwhile, as they come; one record for all of it.
+func TestAuditTail(t *testing.T) {
+	k := newKeep(t)
+	k.want(200, k.root, "PUT", "value/secret/a", `{"text":"x"}`)
+	srv := httptest.NewServer(k.front)
+	defer srv.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/v1/keephold/audit-tail?last=2&kind=read", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rq.Header.Set("Authorization", "Bearer "+k.root)
+	resp, err := srv.Client().Do(rq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Fatalf("got %s", resp.Status)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for _, name := range []string{"a", "later"} {
+		if name == "later" {
+			k.want(200, k.root, "PUT", "value/secret/later", `{"text":"x"}`)
+		}
+		k.want(200, k.root, "GET", "value/secret/"+name, "")
+		for found := false; !found; {
+			if !lines.Scan() {
+				t.Fatalf("the stream ended before %s came: %v", name, lines.Err())
+			}
+			var l struct {
+				Event struct {
+					Kind string
+					What struct{ Path string }
+				}
+			}
+			if err := json.Unmarshal(lines.Bytes(), &l); err != nil || l.Event.Kind != "read" {
+				t.Fatalf("%v: %s", err, lines.Bytes())
+			}
+			found = l.Event.What.Path == name
+		}
+	}
+	k.want(400, k.root, "GET", "audit-tail?last=many", "")
+	k.want(403, k.tokenWith("reader", `path "keephold/audit" { capabilities = ["read"] }`), "GET", "audit-tail", "")
 }
