@@ -62,6 +62,12 @@ func (c *comparison) report(b *testing.B, label string) {
 	b.ReportMetric(c.ratio.median(), strings.ReplaceAll(label, " ", "-")+"-of-floor")
 }
 
+// ofPeer sets a rate at c = 16 beside OpenBao's on one raft node with its file audit on, which was measured elsewhere: what
+// can be compared is the order, until both run on one machine.
+func ofPeer(label string, rate, peer float64) {
+	fmt.Printf("%-34s %8.0f/s  of OpenBao's %.0f/s elsewhere: %.1f\n", label, rate, peer, rate/peer)
+}
+
 func storeDir(b *testing.B) string { return filepath.Join(b.TempDir(), "keep") }
 
 func get(ch *child, buf []byte, path string) []byte {
@@ -136,7 +142,13 @@ func loadRead(b *testing.B) {
 		callers = []int{c}
 	}
 	for _, c := range callers {
-		compare(b, keep, floor, c, fmt.Sprintf("read c=%d", c), readOf(keep, hot))
+		got := compare(b, keep, floor, c, fmt.Sprintf("read c=%d", c), readOf(keep, hot))
+		if c == 16 {
+			ofPeer("read", got.keep.median(), 3001)
+		}
+		one := furnished
+		one.Tokens = 1
+		compare(b, keep, floor, c, fmt.Sprintf("read by an ordinary token c=%d", c), ordinaryReadOf(one))
 		compare(b, keep, floor, c, fmt.Sprintf("read by ordinary tokens c=%d", c), ordinaryReadOf(furnished))
 	}
 }
@@ -178,7 +190,10 @@ func loadWrite(b *testing.B) {
 	var warm float64
 	engine.order(b, "put 64 2000", &warm)
 	for _, c := range []int{1, 16, 64} {
-		against(b, keep, engine, c, fmt.Sprintf("write c=%d", c), writeOf(keep))
+		rate := against(b, keep, engine, c, fmt.Sprintf("write c=%d", c), writeOf(keep))
+		if c == 16 {
+			ofPeer("write", rate, 559)
+		}
 	}
 }
 
@@ -188,8 +203,8 @@ func post(ch *child, buf []byte, path, body string) []byte {
 	return ch.finish(buf, body)
 }
 
-// against runs interleaved rounds against the keep and the engine alone.
-func against(b *testing.B, keep, engine *child, c int, label string, q question) {
+// against runs interleaved rounds against the keep and the engine alone, and answers the keep's rate.
+func against(b *testing.B, keep, engine *child, c int, label string, q question) float64 {
 	b.Helper()
 	ours := gather(b, keep, c)
 	ours.ask(b, roundTime()/4, q)
@@ -210,6 +225,7 @@ func against(b *testing.B, keep, engine *child, c int, label string, q question)
 	}
 	fmt.Printf("%-34s %8.0f/s  bare put %5.0f/s  ratio %.2f   CPU %6.1f µs\n", label, rate.median(), bare.median(), ratio.median(), cpu.median())
 	b.ReportMetric(ratio.median(), strings.ReplaceAll(label, " ", "-")+"-of-put")
+	return rate.median()
 }
 
 // loadSignIn sets sign-ins beside the keep's own write and beside the bare put, in the same rounds.
@@ -252,9 +268,10 @@ func loadList(b *testing.B) {
 	keep := spawn(b, "keep", order{Dir: storeDir(b), Secrets: 2000})
 	floor := spawn(b, "floor", order{Body: sample(b, keep)})
 	floor.Token = keep.Token
-	compare(b, keep, floor, 16, "list of 1,000 names c=16", func(buf []byte, _ uint64) []byte {
+	got := compare(b, keep, floor, 16, "list of 1,000 names c=16", func(buf []byte, _ uint64) []byte {
 		return keep.finish(append(buf, "LIST /v1/secret/metadata/team-0000"...), "")
 	})
+	ofPeer("list of 1,000 names", got.keep.median(), 320)
 }
 
 // loadSizes climbs the ladder of sizes: the same question costs the same, however much is kept.
