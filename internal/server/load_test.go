@@ -18,7 +18,8 @@ const hot = 10_000
 
 // BenchmarkLoad drives servers over loopback and prints the rows of docs/benchmarks.md: every figure is the median of
 // interleaved rounds, and what counts is its ratio to the floor of the same round. LOAD_ROUNDS and LOAD_MS set how many
-// rounds and how long each is. BENCH_SIZES="1000 100000 1000000" climbs the ladder of sizes. LOAD_PROFILE=1 writes CPU
+// rounds and how long each is. BENCH_SIZES="1000 100000 1000000" climbs the ladder of sizes; BENCH_STORE keeps what was filled
+// for the next run, LOAD_WARM_MS and LOAD_SOAK_MS are how long it warms up and reads before memory is looked at. LOAD_PROFILE=1 writes CPU
 // profiles of the keep. It runs each scene once, whatever b.N is.
 func BenchmarkLoad(b *testing.B) {
 	for _, scene := range []struct {
@@ -294,11 +295,19 @@ func loadSizes(b *testing.B) {
 // climb compares a keep of n secrets, and of tokens and policies in proportion, with one of few. The small one's questions
 // are asked in the same rounds.
 func climb(b *testing.B, small *child, few order, n int) {
-	o := order{Dir: storeDir(b), Secrets: n, Tokens: n / 10, Policies: min(max(n/1000, 10), 1000)}
+	o := order{Dir: ladderDir(b, n), Secrets: n, Tokens: n / 10, Policies: min(max(n/1000, 10), 1000)}
 	b.Run(strconv.Itoa(n), func(b *testing.B) { // fills the store and ends
 		start := time.Now()
 		spawn(b, "keep", o)
 		fmt.Printf("%-34s %8.0f/s\n", fmt.Sprintf("filling %d secrets, %d tokens", n, o.Tokens), float64(n+o.Tokens)/time.Since(start).Seconds())
+	})
+	b.Run(strconv.Itoa(n), func(b *testing.B) { // reads, and nothing else, before memory is looked at
+		large := spawn(b, "keep", o)
+		w := gather(b, large, 16)
+		soak := w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, n))
+		u := large.usage(b)
+		fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB, after %.0f s of uniform reads at %.0f/s\n", fmt.Sprintf("memory at %d", n),
+			float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20), soak.seconds, soak.perSecond())
 	})
 	large := spawn(b, "keep", o)
 	fmt.Printf("%-34s %8.0f ms\n", fmt.Sprintf("opening %d secrets", n), large.Opened*1000)
@@ -312,18 +321,22 @@ func climb(b *testing.B, small *child, few order, n int) {
 	}
 	large.compareWith(b, small, 4, fmt.Sprintf("list page of %d against 1000", n), list(large, n/1000), list(small, 1))
 	large.compareWith(b, small, 16, fmt.Sprintf("sign-in at %d against 1000", n), login(large, large.RoleID, large.SecretID), login(small, small.RoleID, small.SecretID))
-	w := gather(b, large, 16)
-	soak := w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, n))
-	u := large.usage(b)
-	fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB, after %.0f s of uniform reads at %.0f/s\n", fmt.Sprintf("memory at %d", n),
-		float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20), soak.seconds, soak.perSecond())
+}
+
+// ladderDir is where n secrets lie: in BENCH_STORE, for the next run too, or for this one.
+func ladderDir(b *testing.B, n int) string {
+	if dir := os.Getenv("BENCH_STORE"); dir != "" {
+		return filepath.Join(dir, strconv.Itoa(n))
+	}
+	return storeDir(b)
 }
 
 // compareWith measures what n secrets cost more than few.
 func (ch *child) compareWith(b *testing.B, small *child, c int, label string, q, qSmall question) {
 	b.Helper()
-	large, few := gather(b, ch, c), gather(b, small, c)
-	large.ask(b, roundTime(), q)
+	large := gather(b, ch, c)
+	large.ask(b, time.Duration(number("LOAD_WARM_MS", 5000))*time.Millisecond, q) // what is asked for the first time has other costs
+	few := gather(b, small, c)
 	few.ask(b, roundTime(), qSmall)
 	got := new(comparison)
 	for range rounds() {
