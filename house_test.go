@@ -25,6 +25,7 @@ var floors = [][]string{
 	2: {
 		"internal/auth/...", "internal/registry", "internal/policy/hcl", "internal/settings/toml", "internal/scan/...",
 		"internal/scrub", "internal/provider/...", "internal/inspect/...", "internal/launch", "internal/envfile",
+		"internal/offline", "internal/ownkey",
 	},
 	3: {"internal/custody/..."},
 	4: {"internal/front/...", "internal/rotate/...", "internal/ui"},

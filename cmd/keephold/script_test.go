@@ -51,8 +51,13 @@ func TestMain(m *testing.M) {
 //	agekey FILE     makes an age key and sets AGE_RECIPIENT to its public half
 //	sub NAME FILE   sets a variable to the first line of a file
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+	testscript.Run(t, scripts())
+}
+
+func scripts() testscript.Params {
+	return testscript.Params{
+		Dir:       filepath.Join("testdata", "script"),
+		Condition: condition(false),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_CONFIG_HOME", "")
@@ -65,7 +70,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-	})
+	}
 }
 
 // startDev runs a development server until the script ends.
@@ -238,7 +243,7 @@ func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(find(ts, "keephold"), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", belowTests, "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", "KEEPHOLD_STORE", "CI", belowTests, "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

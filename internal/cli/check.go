@@ -44,7 +44,7 @@ func checkCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			values, err := a.resolve(cmd.Context(), p, e)
+			values, err := env.resolve(cmd.Context(), o, a, p, e)
 			if err != nil {
 				return err
 			}
@@ -175,7 +175,7 @@ func explainCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			values, err := a.resolve(cmd.Context(), p, e)
+			values, err := env.resolve(cmd.Context(), o, a, p, e)
 			if err != nil {
 				return err
 			}

@@ -19,6 +19,7 @@ import (
 type options struct {
 	addr, caFile, namespace, output string
 	json, quiet                     bool
+	store                           string // of the project whose keep this is; "": none
 
 	closers    []func() error // what this command line opened; Run closes it
 	localKeep  *api           // the local keep, once it is open
@@ -29,6 +30,15 @@ type options struct {
 // setting reads KEEPHOLD_NAME, then KEEPHOLD_NAME_FILE, then VAULT_NAME. A file is for what should not stand in an
 // environment.
 func (env Env) setting(name string) (string, error) {
+	v, err := env.ownSetting(name)
+	if v == "" && err == nil {
+		v = env.Getenv("VAULT_" + name)
+	}
+	return v, err
+}
+
+// ownSetting is setting without the vendor's names, which are no business of a project.
+func (env Env) ownSetting(name string) (string, error) {
 	if v := env.Getenv("KEEPHOLD_" + name); v != "" {
 		return v, nil
 	}
@@ -39,7 +49,7 @@ func (env Env) setting(name string) (string, error) {
 		}
 		return strings.TrimSpace(string(b)), nil
 	}
-	return env.Getenv("VAULT_" + name), nil
+	return "", nil
 }
 
 // connect answers the keep that this command line speaks to: the address of the flag, of the environment, or of the
@@ -80,6 +90,11 @@ func (env Env) connect(ctx context.Context, o *options) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.store != "" {
+		if token, err = env.tokenFor(a.addr); err != nil {
+			return nil, err
+		}
+	}
 	// A stored token is only ever sent to the address that it was issued for.
 	if token == "" && saved.Addr == a.addr {
 		token = saved.Token
@@ -95,6 +110,20 @@ func (env Env) isLocal(o *options) bool {
 		addr, _ = env.setting("ADDR")
 	}
 	return addr == "" && env.session().Addr == ""
+}
+
+// tokenFor is the environment's token for a project's server: a token that came with the address of another server is not
+// for this one.
+func (env Env) tokenFor(addr string) (string, error) {
+	token, err := env.ownSetting("TOKEN")
+	if err != nil {
+		return "", err
+	}
+	other, err := env.ownSetting("ADDR")
+	if other = strings.TrimSuffix(other, "/"); other != "" && other != addr {
+		token = ""
+	}
+	return token, err
 }
 
 func (env Env) httpClient(o *options) (*http.Client, error) {

@@ -96,7 +96,7 @@ func (env Env) sideOf(ctx context.Context, o *options, p *project, arg string) (
 	if err != nil {
 		return side{}, err
 	}
-	resolved, err := a.resolve(ctx, p, e)
+	resolved, err := env.resolve(ctx, o, a, p, e)
 	s := side{arg, map[string]string{}, map[string]string{}}
 	for k, v := range resolved {
 		s.values[k], s.from[k] = v.text, v.from

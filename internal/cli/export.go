@@ -13,6 +13,7 @@ import (
 func exportCommand(env Env, o *options) *cobra.Command {
 	var envName, format, name string
 	var dialects []string
+	var away offlineFlags
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "print the values of an environment in another program's form",
@@ -33,9 +34,10 @@ the same values back; where that is not possible the command refuses and says wh
 				}
 				w.Dialects = append(w.Dialects, d)
 			}
-			return env.export(cmd, o, envName, w)
+			return env.export(cmd, o, envName, &away, w)
 		},
 	}
+	away.add(c, "export")
 	f := c.Flags()
 	f.StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
 	f.StringVar(&format, "format", "dotenv", "dotenv, json, yaml, toml, docker, shell, powershell, k8s, tfvars or github")
@@ -44,7 +46,7 @@ the same values back; where that is not possible the command refuses and says wh
 	return c
 }
 
-func (env Env) export(cmd *cobra.Command, o *options, envName string, w envfile.Writing) error {
+func (env Env) export(cmd *cobra.Command, o *options, envName string, f *offlineFlags, w envfile.Writing) error {
 	p, err := findProject()
 	if err != nil {
 		return err
@@ -56,16 +58,12 @@ func (env Env) export(cmd *cobra.Command, o *options, envName string, w envfile.
 	if w.Name == "" {
 		w.Name = p.Name
 	}
-	a, err := env.open(cmd.Context(), o, p)
-	if err != nil {
-		return err
-	}
-	values, err := a.resolve(cmd.Context(), p, e)
+	got, err := env.valuesOf(cmd.Context(), o, p, e, f)
 	if err != nil {
 		return err
 	}
 	var entries []envfile.Entry
-	for name, v := range values {
+	for name, v := range got.values {
 		entries = append(entries, envfile.Entry{Name: name, Value: v.text})
 	}
 	text, err := envfile.Write(entries, w)

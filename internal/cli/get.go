@@ -21,6 +21,7 @@ type reading struct {
 func getCommand(env Env, o *options) *cobra.Command {
 	var field, version, envName string
 	var noNewline, reveal bool
+	var away offlineFlags
 	c := &cobra.Command{
 		Use:   "get SPACE/PATH | NAME",
 		Short: "print a secret, one field of it, or a setting of the project",
@@ -35,7 +36,10 @@ func getCommand(env Env, o *options) *cobra.Command {
 				return err
 			}
 			if s != nil {
-				return env.printSetting(cmd.Context(), o, s, noNewline, reveal)
+				return env.printSetting(cmd.Context(), o, s, &away, noNewline, reveal)
+			}
+			if away.offline || away.most > 0 {
+				return usagef("--offline and --max-age are for settings of a project; %s is a path", args[0])
 			}
 			a, err := env.connect(cmd.Context(), o)
 			if err != nil {
@@ -52,6 +56,7 @@ func getCommand(env Env, o *options) *cobra.Command {
 			return env.printReading(o, t, r, field, reveal, noNewline)
 		},
 	}
+	away.add(c, "get")
 	f := c.Flags()
 	f.StringVar(&field, "field", "", "print only this member of the map")
 	f.StringVarP(&envName, "env", "e", "", "environment of a setting (default: the project's)")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,8 +26,8 @@ import (
 var ignored = []string{".env", ".env.*", "*.pem", "*.key", "secrets/", "credentials.json", "!.env.example"}
 
 func initCommand(env Env, o *options) *cobra.Command {
-	var name string
-	var yes, undo, example bool
+	var f initFlags
+	var undo, example bool
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "look at a project's settings and write keephold.toml, .env.example and .gitignore lines",
@@ -46,18 +47,45 @@ func initCommand(env Env, o *options) *cobra.Command {
 				}
 				return writeOut(filepath.Join(p.dir, ".env.example"), []byte(p.Settings.Example()))
 			}
-			return env.initProject(cmd, o, dir, name, yes)
+			return env.initProject(cmd, o, dir, f)
 		},
 	}
-	f := c.Flags()
-	f.StringVar(&name, "name", "", "name of the project (default: the directory's)")
-	f.BoolVar(&yes, "yes", false, "take every default without asking")
-	f.BoolVar(&undo, "undo", false, "take back what init wrote")
-	f.BoolVar(&example, "example", false, "only write .env.example anew from keephold.toml")
+	fs := c.Flags()
+	fs.StringVar(&f.name, "name", "", "name of the project (default: the directory's)")
+	fs.StringVar(&f.store, "store", "", "where the values lie: local, or the address of a server (KEEPHOLD_STORE; default: local)")
+	fs.BoolVar(&f.yes, "yes", false, "take every default without asking")
+	fs.BoolVar(&undo, "undo", false, "take back what init wrote")
+	fs.BoolVar(&example, "example", false, "only write .env.example anew from keephold.toml")
 	return c
 }
 
-func (env Env) initProject(cmd *cobra.Command, o *options, dir, name string, yes bool) error {
+// initFlags are what init is told.
+type initFlags struct {
+	name, store string
+	yes         bool
+}
+
+// where the values of a new project are to lie.
+func (env Env) where(store string) (string, error) {
+	if store == "" {
+		store = env.Getenv("KEEPHOLD_STORE")
+	}
+	if store == "" || store == "local" {
+		return "local", nil
+	}
+	u, err := url.Parse(store)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return "", usagef("--store %q is neither local nor https://HOST:PORT", store)
+	}
+	return strings.TrimSuffix(u.String(), "/"), nil
+}
+
+func (env Env) initProject(cmd *cobra.Command, o *options, dir string, f initFlags) error {
+	store, err := env.where(f.store)
+	if err != nil {
+		return err
+	}
+	name, yes := f.name, f.yes
 	path := filepath.Join(dir, projectFile)
 	if _, err := os.Stat(path); err == nil {
 		return failf(exitCannotWrite, "%s is here already", projectFile).withHint("edit it, or start over with: keephold init --undo")
@@ -76,7 +104,7 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir, name string, yes
 	}
 	schema := withDotenv(report.Schema(), files)
 	p := &toml.Project{
-		Name: name, ID: newProjectID(), Store: "local", DefaultEnv: "dev", Settings: schema,
+		Name: name, ID: newProjectID(), Store: store, DefaultEnv: "dev", Settings: schema,
 		Envs: []toml.Env{{Name: "dev", Space: name + "/dev"}},
 	}
 	text, err := toml.Write(p)
@@ -106,6 +134,9 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir, name string, yes
 		next = "keephold import " + sortedKeys(files)[0]
 	}
 	env.talk("Nothing was deleted. Next:  %s", next)
+	if store != "local" {
+		return nil
+	}
 	return env.offerRecovery(cmd, o, yes)
 }
 

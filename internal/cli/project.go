@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keephold/keephold/internal/settings/toml"
 )
@@ -91,14 +92,22 @@ func (env Env) open(ctx context.Context, o *options, p *project) (*api, error) {
 	if err := env.checkTrust(p); err != nil {
 		return nil, err
 	}
-	if p.Store == "" || p.Store == "local" {
+	if p.local() {
 		return env.local(ctx, o)
 	}
+	o.store = p.Store
 	if o.addr == "" {
 		o.addr = p.Store
 	}
-	return env.connect(ctx, o)
+	a, err := env.connect(ctx, o)
+	if err == nil {
+		a.leases = env.leasesOf(a)
+	}
+	return a, err
 }
+
+// local says that the project's values lie in this user's own keep.
+func (p *project) local() bool { return p.Store == "" || p.Store == "local" }
 
 // value is one setting as an environment has it.
 type value struct {
@@ -112,24 +121,32 @@ type envAnswer struct {
 	Values   map[string]string `json:"values"`
 	Versions map[string]uint64 `json:"versions"`
 	Revision uint64            `json:"revision"`
+	Lease    int64             `json:"lease"` // seconds for which the values may be used without asking again
 }
+
+// emptyLease is for how long "it holds nothing" counts, in seconds.
+const emptyLease = 3600
 
 // envOf reads every value of one Space; a Space that does not exist or is empty has none.
 func (a *api) envOf(ctx context.Context, space string) (envAnswer, error) {
 	var out envAnswer
+	asked := time.Now()
 	err := a.call(ctx, http.MethodGet, "keephold/env/"+escapePath(space), nil, &out)
-	if status(err) == http.StatusNotFound {
-		a.seen.sawAll(a.addr, space, nil)
-		return envAnswer{}, nil
+	switch status(err) {
+	case http.StatusNotFound:
+		out, err = envAnswer{Lease: emptyLease}, nil
+	case http.StatusForbidden, http.StatusUnauthorized:
+		a.leases.refused(space)
 	}
 	if err == nil {
+		a.leases.saw(ctx, space, &out, asked)
 		a.seen.sawAll(a.addr, space, slices.Collect(maps.Keys(out.Values)))
 	}
 	return out, explain(err, "cannot read "+space)
 }
 
 // resolve merges an environment with what it inherits and with personal overrides; the nearest wins.
-func (a *api) resolve(ctx context.Context, p *project, e environment) (map[string]value, error) {
+func (env Env) resolve(ctx context.Context, o *options, a *api, p *project, e environment) (map[string]value, error) {
 	merged := map[string]value{}
 	for _, link := range slices.Backward(e.chain) {
 		got, err := a.envOf(ctx, link.Space)
@@ -138,14 +155,51 @@ func (a *api) resolve(ctx context.Context, p *project, e environment) (map[strin
 		}
 		mergeInto(merged, got, link.Name)
 	}
-	if a.addr == localAddr {
-		own, err := a.envOf(ctx, p.personalSpace(e.name))
-		if err != nil {
-			return nil, err
+	return merged, env.addPersonal(ctx, o, p, e, merged)
+}
+
+// personal opens the keep of a person's own overrides. They never are on a server: where the project's values are on one, a
+// note beside the keep says that there are overrides, so that nobody else has to open theirs.
+func (env Env) personal(ctx context.Context, o *options, p *project) (*api, error) {
+	dir, err := env.dataDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := env.checkTrust(p); err != nil {
+		return nil, err
+	}
+	if !p.local() {
+		note := filepath.Join(dir, "personal", filepath.Base(p.ID))
+		if err := os.MkdirAll(filepath.Dir(note), 0o700); err != nil {
+			return nil, failf(exitCannotWrite, "%w", err)
 		}
+		if err := writeFile(note, nil, 0o600); err != nil {
+			return nil, failf(exitCannotWrite, "%w", err)
+		}
+	}
+	return env.local(ctx, o)
+}
+
+// addPersonal lets a person's own overrides win.
+func (env Env) addPersonal(ctx context.Context, o *options, p *project, e environment, merged map[string]value) error {
+	if !p.local() {
+		dir, err := env.dataDir()
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(dir, "personal", filepath.Base(p.ID))); err != nil {
+			return nil //nolint:nilerr // no note, no overrides
+		}
+	}
+	a, err := env.local(ctx, o)
+	if err != nil {
+		return err
+	}
+	own, err := a.envOf(ctx, p.personalSpace(e.name))
+	if err == nil {
 		mergeInto(merged, own, "personal")
 	}
-	return merged, nil
+	return err
 }
 
 func mergeInto(merged map[string]value, got envAnswer, from string) {

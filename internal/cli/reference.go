@@ -41,16 +41,12 @@ func projectSetting(ref, envName string) (*setting, error) {
 }
 
 // printSetting is get for a key of a project.
-func (env Env) printSetting(ctx context.Context, o *options, s *setting, noNewline, reveal bool) error {
-	a, err := env.open(ctx, o, s.project)
+func (env Env) printSetting(ctx context.Context, o *options, s *setting, f *offlineFlags, noNewline, reveal bool) error {
+	got, err := env.valuesOf(ctx, o, s.project, s.env, f)
 	if err != nil {
 		return err
 	}
-	values, err := a.resolve(ctx, s.project, s.env)
-	if err != nil {
-		return err
-	}
-	v, ok := values[s.name]
+	v, ok := got.values[s.name]
 	if !ok {
 		return failf(exitNotFound, "%s is not set in %s", s.name, s.env.name).withHint("keephold set %s%s", s.name, envFlag(s.project, s.env))
 	}
@@ -59,7 +55,7 @@ func (env Env) printSetting(ctx context.Context, o *options, s *setting, noNewli
 		if reveal {
 			out["value"] = v.text
 		}
-		return env.printJSON(out)
+		return env.printJSON(got.document(out))
 	}
 	if noNewline {
 		return env.print(v.text)
@@ -77,7 +73,7 @@ func (env Env) printSettings(ctx context.Context, o *options, p *project, envNam
 	if err != nil {
 		return err
 	}
-	values, err := a.resolve(ctx, p, e)
+	values, err := env.resolve(ctx, o, a, p, e)
 	if err != nil {
 		return err
 	}

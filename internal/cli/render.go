@@ -11,6 +11,7 @@ import (
 
 func renderCommand(env Env, o *options) *cobra.Command {
 	var envName string
+	var away offlineFlags
 	c := &cobra.Command{
 		Use:   "render TEMPLATE|-",
 		Short: "fill a template with the values of an environment",
@@ -36,12 +37,12 @@ quote and indent shape a value: {{ .CERT | indent 4 }}. With -o the result is a 
 			if err != nil {
 				return err
 			}
-			values, err := env.valuesFor(cmd.Context(), o, p, e)
+			got, err := env.valuesFor(cmd.Context(), o, p, e, &away)
 			if err != nil {
 				return err
 			}
-			texts := make(map[string]string, len(values))
-			for name, v := range values {
+			texts := make(map[string]string, len(got.values))
+			for name, v := range got.values {
 				texts[name] = v.text
 			}
 			var out strings.Builder
@@ -51,6 +52,7 @@ quote and indent shape a value: {{ .CERT | indent 4 }}. With -o the result is a 
 			return env.print(out.String())
 		},
 	}
+	away.add(c, "render")
 	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
 	return c
 }

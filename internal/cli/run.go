@@ -28,6 +28,7 @@ type runOptions struct {
 	redact, failOnLeak, noPTY      bool
 	watch                          bool
 	grace, every                   time.Duration
+	away                           offlineFlags
 }
 
 // outlives says whether something of keephold has to stay above the program.
@@ -50,6 +51,7 @@ ended it; 66 if a required setting has no value.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return env.run(cmd, o, r, args) },
 	}
+	r.away.add(c, "run")
 	f := c.Flags()
 	f.SetInterspersed(false)
 	f.StringVarP(&r.env, "env", "e", "", "environment (default: the project's)")
@@ -94,7 +96,7 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if err != nil {
 		return err
 	}
-	values, err := env.valuesFor(cmd.Context(), o, p, e)
+	got, err := env.valuesFor(cmd.Context(), o, p, e, &r.away)
 	if err != nil {
 		return err
 	}
@@ -105,12 +107,12 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 		}
 		defer func() { _ = dir.Close() }() // the next run sweeps what is left
 	}
-	h, err := r.handover(p, e, values, dir)
+	h, err := r.handover(p, e, got.values, dir)
 	if err != nil {
 		return err
 	}
 	if !o.quiet && isTerminal(env.Stderr) {
-		env.talk("keephold: %s · %d keys · %s · %d ms", e.name, h.keys, storeName(p), time.Since(began).Milliseconds())
+		env.talk("keephold: %s · %d keys · %s · %d ms", e.name, h.keys, got.origin(storeName(p)), time.Since(began).Milliseconds())
 	}
 	if !r.outlives() && launch.CanExec {
 		return startFault(launch.Exec(args, h.environ))
@@ -146,18 +148,14 @@ func (r *runOptions) check() error {
 }
 
 // valuesFor reads an environment and lets go of the keep: it is never held across the life of a program.
-func (env Env) valuesFor(ctx context.Context, o *options, p *project, e environment) (map[string]value, error) {
+func (env Env) valuesFor(ctx context.Context, o *options, p *project, e environment, f *offlineFlags) (*sourced, error) {
 	own := *o
 	own.closers = nil
-	a, err := env.open(ctx, &own, p)
-	if err != nil {
-		return nil, err
-	}
-	values, err := a.resolve(ctx, p, e)
+	got, err := env.valuesOf(ctx, &own, p, e, f)
 	if closed := own.closeAll(); err == nil {
 		err = closed
 	}
-	return values, err
+	return got, err
 }
 
 // handover chooses, completes and merges.

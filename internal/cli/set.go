@@ -64,11 +64,11 @@ func (env Env) setOne(cmd *cobra.Command, o *options, p *project, f *setFlags, a
 			return failf(exitBadData, "%s: %w; nothing was stored", name, err)
 		}
 	}
-	space := e.space()
+	space, open := e.space(), env.open
 	if f.personal {
-		space = p.personalSpace(e.name)
+		space, open = p.personalSpace(e.name), env.personal
 	}
-	a, err := env.open(cmd.Context(), o, p)
+	a, err := open(cmd.Context(), o, p)
 	if err != nil {
 		return err
 	}
@@ -147,11 +147,11 @@ func unsetCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			space := e.space()
+			space, open := e.space(), env.open
 			if personal {
-				space = p.personalSpace(e.name)
+				space, open = p.personalSpace(e.name), env.personal
 			}
-			a, err := env.open(cmd.Context(), o, p)
+			a, err := open(cmd.Context(), o, p)
 			if err != nil {
 				return err
 			}

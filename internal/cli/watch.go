@@ -82,18 +82,18 @@ func (w *watched) mayHaveChanged(env Env) bool {
 
 // fetch reads the values anew. What is wrong is said, and the program goes on as it is.
 func (env Env) fetch(ctx context.Context, o *options, r *runOptions, w *watched) (handover, bool) {
-	values, err := env.valuesFor(ctx, o, w.p, w.e)
+	got, err := env.valuesFor(ctx, o, w.p, w.e, nil) // what was read earlier is what the program has
 	if err != nil {
 		env.talk("keephold: warning: the values could not be read again, the program goes on: %v", err)
 		return handover{}, false
 	}
-	for _, f := range w.p.problems(w.e, values) {
+	for _, f := range w.p.problems(w.e, got.values) {
 		if f.Kind == string(settings.Invalid) {
 			env.talk("keephold: warning: %s is not valid, the program goes on with the old values: %s", f.Name, f.Text)
 			return handover{}, false
 		}
 	}
-	h, err := r.handover(w.p, w.e, values, w.dir)
+	h, err := r.handover(w.p, w.e, got.values, w.dir)
 	if err != nil {
 		env.talk("keephold: warning: the program goes on with the old values: %v", err)
 		return handover{}, false

@@ -103,7 +103,7 @@ func (t *turn) readChild(ctx context.Context, sp *secret.Space, child secret.Ref
 	if e.head.Updated.After(r.Updated) {
 		r.Updated = e.head.Updated
 	}
-	t.event.Items = append(t.event.Items, audit.What{Path: child.Path.String(), UID: string(e.head.UID), Version: v.Number})
+	t.event.Items = append(t.event.Items, audit.What{Space: sp.Name, Path: child.Path.String(), UID: string(e.head.UID), Version: v.Number})
 	return nil
 }
 

@@ -128,6 +128,7 @@ func nativeOperations() []need {
 		{"native.space.make", "sys/mounts/{path}", Update},
 		{"native.space.read", "sys/mounts/{path}", Read},
 		{"native.space.protect", "sys/mounts/{path}", Update | Sudo},
+		{"native.offline.report", "keephold/offline-reads", open}, // about the caller itself, who has to be known
 		{"native.audit.read", "keephold/audit", Read | Sudo},
 		{"native.audit.verify", "keephold/audit/verify", Read | Sudo},
 		{"native.watch", "{space}/metadata/{path}", Subscribe},

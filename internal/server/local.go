@@ -12,6 +12,7 @@ import (
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
+	"github.com/keephold/keephold/internal/ownkey"
 	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/secret"
@@ -23,7 +24,7 @@ import (
 type Local struct {
 	keep    *Keep
 	handler http.Handler
-	seal    Sealed
+	seal    ownkey.Place
 }
 
 var _ http.RoundTripper = (*Local)(nil)
@@ -64,17 +65,17 @@ func (l *Local) unseal(ctx context.Context, cfg *LocalConfig) error {
 	if err != nil {
 		return err
 	}
-	w, where, err := cfg.wrapper(config.Kind, l.keep.installation, false)
+	w, place, err := cfg.key(l.keep.installation).Open(config.Kind)
 	if err == nil {
 		err = l.keep.Desk.Unseal(ctx, w)
 	}
-	l.seal = Sealed{config.Kind, where}
+	l.seal = place
 	return l.keyFault(ctx, err)
 }
 
 // furnish gives a new keep its key and its first Space.
 func (l *Local) furnish(ctx context.Context, cfg *LocalConfig) error {
-	w, sealed, err := cfg.choose(ctx, l.keep.installation)
+	w, sealed, err := cfg.key(l.keep.installation).Choose(ctx)
 	if err != nil {
 		return err
 	}

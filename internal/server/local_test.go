@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keephold/keephold/internal/ownkey"
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/seal/recovery"
 )
@@ -71,7 +72,7 @@ func TestLocalSeals(t *testing.T) {
 		kind string
 	}{
 		"a key file where there is no keyring":    {want: seal.KindKeyFile},
-		"a passphrase where its file is named":    {env: map[string]string{passphraseFile: phrase}, want: seal.KindPassphrase},
+		"a passphrase where its file is named":    {env: map[string]string{ownkey.PassphraseFile: phrase}, want: seal.KindPassphrase},
 		"a passphrase that is typed when wished":  {kind: seal.KindPassphrase, typd: "typed horse battery", want: seal.KindPassphrase},
 		"a key file for a keyring that is a void": {env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}, want: seal.KindKeyFile},
 	} {

@@ -10,24 +10,18 @@ import (
 	"strings"
 
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/ownkey"
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/seal/keyfile"
 	"github.com/keephold/keephold/internal/seal/keyring"
-	"github.com/keephold/keephold/internal/seal/passphrase"
 	"github.com/keephold/keephold/internal/seal/recovery"
 	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/store"
 )
 
-// Sealed says what protects the root key of a user's own keep, and where that lies.
-type Sealed struct {
-	Kind  string // seal.KindKeyring, KindKeyFile or KindPassphrase
-	Where string // for people
-}
-
 // LostKeyError says that a keep does not open, and what that means.
 type LostKeyError struct {
-	Sealed
+	ownkey.Place
 	Dir     string
 	Away    bool // the key is not lost: it cannot be reached from here, or a wrong passphrase was given
 	Secrets int  // how many names the store has, whose values nobody can read
@@ -53,9 +47,6 @@ func (c *LocalConfig) check() error {
 	if c.Getenv == nil {
 		c.Getenv = os.Getenv
 	}
-	if c.Notice == nil {
-		c.Notice = func(string, ...any) {}
-	}
 	key := filepath.Join(c.Dir, keyName)
 	_, noKey := os.Lstat(key)
 	_, noStore := os.Lstat(filepath.Join(c.Dir, storeName))
@@ -69,94 +60,16 @@ func (c *LocalConfig) keep(a custody.AutoSeal) KeepConfig {
 	return KeepConfig{Dir: c.Dir, Version: c.Version, CacheBytes: 8 << 20, AutoSeal: a}
 }
 
-// passphraseFile is where a passphrase is read from without a person.
-const passphraseFile = "KEEPHOLD_PASSPHRASE_FILE"
-
-// wrapper is what opens a keep that is sealed so.
-func (c *LocalConfig) wrapper(kind, installation string, fresh bool) (seal.Wrapper, string, error) {
-	switch kind {
-	case seal.KindKeyring:
-		return keyring.New("local keep "+installation, c.Getenv), "the OS keyring", nil
-	case seal.KindKeyFile:
-		path := filepath.Join(c.Dir, keyName)
-		w, err := keyfile.New(path, c.Getenv)
-		return w, path, err
-	case seal.KindPassphrase:
-		phrase, where, err := c.phrase(fresh)
-		if err != nil {
-			return nil, where, err
-		}
-		w, err := passphrase.New(phrase, passphrase.Default(), passphrase.NewGate(1))
-		return w, where, err
+// key is what protects this keep's root key, or is to.
+func (c *LocalConfig) key(installation string) *ownkey.Config {
+	return &ownkey.Config{
+		Account: "local keep " + installation, KeyFile: filepath.Join(c.Dir, keyName), Getenv: c.Getenv, Kind: c.Seal, Passphrase: c.Passphrase, Notice: c.Notice,
 	}
-	return nil, "", fmt.Errorf("%w: a keep of one's own cannot be sealed by %s", secret.ErrUnsupported, kind)
-}
-
-func (c *LocalConfig) phrase(fresh bool) ([]byte, string, error) {
-	if file := c.Getenv(passphraseFile); file != "" {
-		b, err := readPassphrase(file)
-		return b, file, err
-	}
-	if c.Passphrase == nil {
-		return nil, "a passphrase", fmt.Errorf("the keep is sealed by a passphrase, and there is no terminal to ask at: set %s", passphraseFile)
-	}
-	b, err := c.Passphrase(fresh)
-	return b, "a passphrase", err
-}
-
-// choose finds a seal for a new keep: what was asked for, else a passphrase where its file is named, else the OS keyring
-// where there is one, else a key file, else a passphrase that a person types.
-func (c *LocalConfig) choose(ctx context.Context, installation string) (seal.Wrapper, Sealed, error) {
-	kinds := []string{c.Seal}
-	if c.Seal == "" {
-		kinds = []string{seal.KindKeyFile, seal.KindPassphrase}
-		if c.Getenv(passphraseFile) != "" {
-			kinds = []string{seal.KindPassphrase}
-		} else if keyring.Reachable(c.Getenv) {
-			kinds = append([]string{seal.KindKeyring}, kinds...)
-		}
-	}
-	var failed []error
-	for _, kind := range kinds {
-		w, where, err := c.wrapper(kind, installation, true)
-		if err == nil {
-			err = prepare(ctx, w)
-		}
-		if err == nil {
-			for _, f := range failed {
-				c.Notice("the key of your keep lies in %s: %v", where, f)
-			}
-			return w, Sealed{kind, where}, nil
-		}
-		failed = append(failed, err)
-	}
-	return nil, Sealed{}, errors.Join(failed...)
-}
-
-// prepare makes the key that a Wrapper reads, and proves that the Wrapper works before anything is sealed by it. A key file
-// that is there is taken: a crash can have come between the two steps of a first start.
-func prepare(ctx context.Context, w seal.Wrapper) error {
-	switch w := w.(type) {
-	case *keyring.Wrapper:
-		if err := w.Create(ctx); err != nil {
-			return err
-		}
-	case *keyfile.Wrapper:
-		if err := keyfile.Create(w.Path()); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	probe := seal.NewKey()
-	blob, err := w.Wrap(ctx, probe)
-	if err == nil {
-		_, err = w.Unwrap(ctx, blob)
-	}
-	return err
 }
 
 // keyFault says what it means that a key did not open the store.
 func (l *Local) keyFault(ctx context.Context, err error) error {
-	lost := &LostKeyError{Sealed: l.seal, Dir: l.keep.cfg.Dir, Err: err}
+	lost := &LostKeyError{Place: l.seal, Dir: l.keep.cfg.Dir, Err: err}
 	switch {
 	case err == nil:
 		return nil
@@ -186,7 +99,7 @@ func (l *Local) names(ctx context.Context) int {
 }
 
 // Seal says what protects this keep's root key.
-func (l *Local) Seal() Sealed { return l.seal }
+func (l *Local) Seal() ownkey.Place { return l.seal }
 
 // RecoveryKey answers the root key as people keep it. That it was asked for is in the audit log.
 func (l *Local) RecoveryKey(ctx context.Context) (secret.Value, error) {
@@ -203,39 +116,36 @@ func (l *Local) RecoveryKey(ctx context.Context) (secret.Value, error) {
 }
 
 // RestoreLocal opens a keep whose key is lost with its recovery key, and gives it a new seal of its own.
-func RestoreLocal(ctx context.Context, cfg LocalConfig, text []byte) (sealed Sealed, err error) {
+func RestoreLocal(ctx context.Context, cfg LocalConfig, text []byte) (sealed ownkey.Place, err error) {
 	key, err := recovery.Parse(text)
 	if err != nil {
-		return Sealed{}, err
+		return ownkey.Place{}, err
 	}
 	defer clear(key)
 	if _, err := os.Stat(filepath.Join(cfg.Dir, storeName)); err != nil {
-		return Sealed{}, fmt.Errorf("there is no local keep to open: %w", err)
+		return ownkey.Place{}, fmt.Errorf("there is no local keep to open: %w", err)
 	}
 	if cfg.Getenv == nil {
 		cfg.Getenv = os.Getenv
 	}
-	if cfg.Notice == nil {
-		cfg.Notice = func(string, ...any) {}
-	}
 	k, err := OpenKeep(cfg.keep(custody.AutoSeal{}))
 	if err != nil {
-		return Sealed{}, err
+		return ownkey.Place{}, err
 	}
 	defer func() { err = errors.Join(err, k.Close(ctx)) }()
 	if err := k.Desk.Unseal(ctx, recovery.Key(key)); err != nil {
-		return Sealed{}, fmt.Errorf("this recovery key is not of the keep in %s: %w", cfg.Dir, err)
+		return ownkey.Place{}, fmt.Errorf("this recovery key is not of the keep in %s: %w", cfg.Dir, err)
 	}
 	if err := setAside(filepath.Join(cfg.Dir, keyName)); err != nil {
-		return Sealed{}, err
+		return ownkey.Place{}, err
 	}
-	w, sealed, err := cfg.choose(ctx, k.installation)
+	w, sealed, err := cfg.key(k.installation).Choose(ctx)
 	if err != nil {
-		return Sealed{}, err
+		return ownkey.Place{}, err
 	}
 	owner, err := k.Desk.Local()
 	if err != nil {
-		return Sealed{}, err
+		return ownkey.Place{}, err
 	}
 	return sealed, k.Desk.Reseal(ctx, owner, custody.AutoSeal{Kind: sealed.Kind, Wrapper: w})
 }

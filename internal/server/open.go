@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/ownkey"
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/seal/keyfile"
 	"github.com/keephold/keephold/internal/seal/passphrase"
@@ -119,26 +118,6 @@ func unsealBySelf(ctx context.Context, k *Keep, s SealFile) error {
 	return nil
 }
 
-// readPassphrase reads the file of a passphrase seal, or a systemd credential; one newline at its end is the editor's.
-func readPassphrase(name string) ([]byte, error) {
-	path, err := keyfile.Resolve(name, os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && path == name && mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %#o and others may read or change it; run chmod 600 on it", path, mode)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b, "\r\n"), nil
-}
-
 func logger(f LogFile, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.Level)); err != nil {
@@ -164,7 +143,7 @@ func wrapper(s SealFile) (seal.Wrapper, error) {
 	if s.Kind == seal.KindKeyFile {
 		return keyfile.New(s.KeyFile, os.Getenv)
 	}
-	phrase, err := readPassphrase(s.KeyFile)
+	phrase, err := ownkey.ReadPassphrase(s.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("passphrase: %w", err)
 	}

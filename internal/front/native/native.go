@@ -106,6 +106,7 @@ func routes() []route {
 		{http.MethodGet, "audit-proof", []policy.Operation{"native.audit.verify"}, proveAudit},
 		{http.MethodGet, "audit-key", []policy.Operation{"native.audit.verify"}, readAuditKey},
 		{http.MethodGet, "verify", []policy.Operation{"native.verify"}, verify},
+		{http.MethodPut, "offline-reads", []policy.Operation{"native.offline.report"}, recordOffline},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
 	}
 }

@@ -106,5 +106,6 @@ func readEnv(rq *request) (any, error) {
 		values[c.Name] = string(c.Value.Reveal())
 		versions[c.Name] = c.Version
 	}
-	return map[string]any{"values": values, "versions": versions, "revision": f.Revision, "updated": f.Updated}, nil
+	lease := rq.front.desk.Lease(rq.caller, ref)
+	return map[string]any{"values": values, "versions": versions, "revision": f.Revision, "updated": f.Updated, "lease": int64(lease / time.Second)}, nil
 }
