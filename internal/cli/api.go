@@ -25,7 +25,7 @@ type api struct {
 	wrap      string // ask for answers to be wrapped for this long
 	http      *http.Client
 	seen      *namesSeen // for completion
-	leases    *leases // of a project's server; nil: nothing is kept
+	leases    *leases    // of a project's server; nil: nothing is kept
 }
 
 // maxAnswer bounds what is read of one answer; a snapshot is streamed instead.
