@@ -19,7 +19,7 @@ func (d *Desk) Create(ctx context.Context, c auth.Caller, ref secret.Ref, p *Put
 	}
 	if p != nil {
 		fresh := *p
-		fresh.Fresh, fresh.Config = true, &cfg
+		fresh.Fresh, fresh.Revise = true, func(*secret.Head) (Configuration, error) { return cfg, nil }
 		r, err := t.write(ctx, sp, ref, fresh)
 		return r, t.done(err)
 	}
@@ -59,6 +59,11 @@ func (t *turn) repeated(ctx context.Context, sp *secret.Space, ref secret.Ref, e
 	v := e.head.ByID(p.AWSID)
 	if v == nil {
 		return nil, nil
+	}
+	if p.Revise != nil { // what it refuses is refused whether or not it was written before
+		if _, err := p.Revise(e.head.Clone()); err != nil {
+			return nil, err
+		}
 	}
 	if v.Kind != p.Kind || v.State == secret.Destroyed {
 		return nil, fmt.Errorf("%s@%d: %w", ref, v.Number, secret.ErrExists)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -88,3 +89,54 @@ func (cfg Configuration) label(h *secret.Head) error {
 
 // errGone ends a removal of what somebody else took away meanwhile.
 var errGone = errors.New("gone already")
+
+// Behold is Inspect by another permission than that of the metadata: of a rotation, a replication or a resource policy.
+func (d *Desk) Behold(ctx context.Context, c auth.Caller, ref secret.Ref, n record.Need) (*secret.Head, error) {
+	t, sp, err := d.enterBy(ctx, c, ref, n)
+	if err != nil {
+		return nil, err
+	}
+	e, err := d.find(ctx, t.o, sp, ref.Path)
+	if err == nil && e == nil {
+		e, err = t.buried(ctx, sp, ref)
+	}
+	if err != nil {
+		return nil, t.done(err)
+	}
+	t.event.What.UID = string(e.head.UID)
+	return e.head, t.done(nil)
+}
+
+// Amend is Revise by another permission than that of the metadata. It leaves the versions and their labels alone.
+func (d *Desk) Amend(ctx context.Context, c auth.Caller, ref secret.Ref, n record.Need, change func(*secret.Head) (Configuration, error)) (*secret.Head, error) {
+	t, sp, err := d.enterBy(ctx, c, ref, n)
+	if err != nil {
+		return nil, err
+	}
+	head, err := t.alter(ctx, sp, ref, func(n *step) error {
+		cfg, err := change(n.head)
+		if err != nil {
+			return err
+		}
+		n.head.Revision++
+		return Configuration{Facts: cfg.Facts}.apply(n.head)
+	})
+	return head, t.done(err)
+}
+
+// enterBy is enter with the need as it is given.
+func (d *Desk) enterBy(ctx context.Context, c auth.Caller, ref secret.Ref, n record.Need) (*turn, *secret.Space, error) {
+	o := d.open.Load()
+	if o == nil {
+		return nil, nil, secret.ErrSealed
+	}
+	sp, missing := d.space(o, ref)
+	t, err := d.admit(ctx, c, n, what{space: sp, path: ref.Path.String()})
+	if err != nil {
+		return nil, nil, err
+	}
+	if missing != nil {
+		return nil, nil, t.done(missing)
+	}
+	return t, sp, nil
+}

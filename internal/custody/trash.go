@@ -50,6 +50,26 @@ func (d *Desk) Recover(ctx context.Context, c auth.Caller, ref secret.Ref) (*sec
 	return head, t.done(err)
 }
 
+// RecoverOrKeep is Recover of a secret that may be where it belongs already. check may refuse.
+func (d *Desk) RecoverOrKeep(ctx context.Context, c auth.Caller, ref secret.Ref, check func(*secret.Head) error) (*secret.Head, error) {
+	t, sp, err := d.enter(ctx, c, ref, verbRecover)
+	if err != nil {
+		return nil, err
+	}
+	live, buried := nameKey(sp, ref.Path), tombKey(sp, ref.Path)
+	head, err := t.carry(ctx, sp, ref, t.buried, buried, live, func(h *secret.Head) error {
+		h.Tombstone = nil
+		return check(h)
+	})
+	if errors.Is(err, secret.ErrNotFound) {
+		var e *entry
+		if e, err = t.standing(ctx, sp, ref); err == nil {
+			head, err = e.head, check(e.head)
+		}
+	}
+	return head, t.done(err)
+}
+
 // Purge takes a secret in the trash away for good. live says that one outside it goes as well, which is how a secret is
 // removed without a window; check may refuse, and is asked with nil when there is none.
 func (d *Desk) Purge(ctx context.Context, c auth.Caller, ref secret.Ref, live bool, check func(*secret.Head) error) error {

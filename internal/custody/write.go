@@ -32,7 +32,8 @@ type Put struct {
 	Stages      []string      // labels that the version gets, each from whoever has it; nil is current. The first version is current too
 	Once        bool          // AWSID names this write: with the same bytes again it is answered as at first, with others it is ErrExists
 	Fresh       bool          // the secret must not be there: ErrExists
-	Config      *Configuration
+	// Revise says what else the write changes of the secret, or refuses it. It must depend on nothing but its argument.
+	Revise func(*secret.Head) (Configuration, error)
 }
 
 // Write adds a version and makes it current. It needs update where there is something to read, else create.
@@ -203,8 +204,12 @@ func (t *turn) next(sp *secret.Space, ref secret.Ref, e *entry, p Put) (*step, e
 	}
 	head.Versions = append(head.Versions, v)
 	stage(head, &head.Versions[len(head.Versions)-1], p.Stages)
-	if p.Config != nil {
-		if err := p.Config.apply(head); err != nil {
+	if p.Revise != nil {
+		cfg, err := p.Revise(head)
+		if err == nil {
+			err = cfg.apply(head)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

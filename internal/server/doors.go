@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keephold/keephold/internal/front/awssm"
 	"github.com/keephold/keephold/internal/front/azurekv"
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
@@ -39,7 +40,7 @@ type doorman struct {
 func doors() []door {
 	return []door{
 		{"gcp", isGRPC, nil},
-		{"aws", isAWS, nil},
+		{"aws", isAWS, openAWS},
 		{"gcp", isGoogleREST, nil},
 		{"azure", isAzureVault, openAzureVault},
 		{"azure", isAzureSignIn, openAzureSignIn},
@@ -102,6 +103,10 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 	return man.limit.guard(front), nil
 }
 
+func openAWS(cfg *Config, _ doorman) (http.Handler, error) {
+	return awssm.New(awssm.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, AnyRegion: cfg.AnyRegion})
+}
+
 func openNative(cfg *Config, man doorman) (http.Handler, error) {
 	return native.New(native.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Limiter: man.requests})
 }
@@ -144,11 +149,8 @@ func isGRPC(_ *Config, r *http.Request) bool {
 	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
-// containerPath is where AWS clients ask for the credentials of their container.
-const containerPath = "/v1/keephold/aws/credentials/"
-
 func isAWS(_ *Config, r *http.Request) bool {
-	if strings.HasPrefix(r.URL.Path, containerPath) {
+	if strings.HasPrefix(r.URL.Path, awssm.ContainerPath) {
 		return true
 	}
 	if r.URL.Path != "/" {

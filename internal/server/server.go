@@ -32,6 +32,7 @@ type Config struct {
 	JSONDepth    int           // 0 is 64
 	SignInRate   float64       // sign-ins a second and address; 0 is 20
 	Azure        AzureFile     // how the Azure dialect is reached
+	AnyRegion    bool          // of AWS: one without a Space is answered by its account's first one; for development
 
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 	Snapshot  SnapshotFile     // when snapshots are taken by themselves

@@ -1,0 +1,211 @@
+package awssm
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keephold/keephold/internal/custody"
+	"github.com/keephold/keephold/internal/secret"
+)
+
+// seconds is a time as the vendor writes it in JSON: seconds since 1970 with three decimals.
+type seconds time.Time
+
+// MarshalJSON writes the number.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	ms := time.Time(s).UnixMilli()
+	return strconv.AppendFloat(nil, float64(ms)/1000, 'f', 3, 64), nil
+}
+
+// when is t, or nil where there is none, so that the member is left out.
+func when(t time.Time) *seconds {
+	if t.IsZero() {
+		return nil
+	}
+	s := seconds(t)
+	return &s
+}
+
+const maxSecret = 65536 // bytes of a value, in this dialect
+
+// checkToken checks a ClientRequestToken that may be missing only where the SDKs fill it in.
+func checkToken(token string, missing error) error {
+	switch {
+	case token == "":
+		return missing
+	case len(token) < 32 || len(token) > 64:
+		return parameter("ClientRequestToken must be 32-64 characters long.")
+	}
+	return nil
+}
+
+var errNoToken = invalidRequest("You must provide a ClientRequestToken value. We recommend a UUID-type value.")
+
+// putOf is the version that a request brings; nil when it brings no value.
+func putOf(token string, text *string, binary *[]byte) (*custody.Put, error) {
+	p := &custody.Put{AWSID: token, Once: true}
+	switch {
+	case text != nil && binary != nil:
+		return nil, parameter("You can't specify both a binary secret value and a string secret value in the same secret.")
+	case text != nil:
+		p.Kind, p.Value = secret.Text, secret.NewValue([]byte(*text))
+	case binary != nil:
+		p.Kind, p.Value = secret.Binary, secret.NewValue(*binary)
+	default:
+		return nil, nil
+	}
+	if p.Value.Len() == 0 {
+		return nil, parameter("The secret value must not be empty.")
+	}
+	if p.Value.Len() > maxSecret {
+		member := "secretString"
+		if binary != nil {
+			member = "secretBinary"
+		}
+		return nil, validation("1 validation error detected: Value at '" + member + "' failed to satisfy constraint: Member must have length less than or equal to 65536")
+	}
+	return p, nil
+}
+
+type valueAnswer struct {
+	ARN, Name, VersionId string
+	SecretBinary         []byte  `json:",omitempty"`
+	SecretString         *string `json:",omitempty"`
+	VersionStages        []string
+	CreatedDate          seconds
+}
+
+func (rq *request) valueAnswer(name string, r custody.Reading) valueAnswer {
+	a := valueAnswer{
+		ARN: rq.arn(name, r.Head), Name: name, VersionId: r.Head.VersionID(secret.AWS, &r.Version), VersionStages: stagesOf(&r.Version), CreatedDate: seconds(r.Version.Created),
+	}
+	if r.Version.Kind == secret.Binary {
+		a.SecretBinary = r.Value.Reveal()
+		return a
+	}
+	text := string(r.Value.Reveal())
+	a.SecretString = &text
+	return a
+}
+
+func getSecretValue(rq *request) (any, error) {
+	var in struct{ SecretId, VersionId, VersionStage string }
+	if err := rq.into(&in); err != nil {
+		return nil, err
+	}
+	return on(rq, in.SecretId, func(f found) (valueAnswer, error) {
+		ref, err := selector(f.ref, in.VersionId, in.VersionStage)
+		if err != nil {
+			return valueAnswer{}, err
+		}
+		r, err := rq.front.desk.ReadNoted(rq.ctx, rq.caller, ref)
+		if err == nil {
+			err = f.check(r.Head)
+		}
+		if err != nil {
+			return valueAnswer{}, missingValue(err, r, in.VersionId, in.VersionStage)
+		}
+		if in.VersionId != "" && in.VersionStage != "" && !r.Version.HasLabel(toLabel(in.VersionStage)) {
+			return valueAnswer{}, invalidRequest("You provided a VersionStage that is not associated to the provided VersionId.")
+		}
+		return rq.valueAnswer(f.name, r), nil
+	})
+}
+
+// selector is the version that a request names; the current one when it names none.
+func selector(ref secret.Ref, id, stage string) (secret.Ref, error) {
+	switch {
+	case id != "" && (len(id) < 32 || len(id) > 64):
+		return ref, parameter("VersionId must be 32-64 characters long.")
+	case len(stage) > 256:
+		return ref, validation("1 validation error detected: Value at 'versionStage' failed to satisfy constraint: Member must have length less than or equal to 256")
+	case id != "":
+		ref.ID = id
+	case stage != "":
+		ref.Label = toLabel(stage)
+	default:
+		ref.Label = secret.LabelCurrent
+	}
+	return ref, nil
+}
+
+// missingValue says which version of a secret that is there has no value.
+func missingValue(err error, r custody.Reading, id, stage string) error {
+	gone := errors.Is(err, secret.ErrNotFound) || errors.Is(err, secret.ErrDeleted) || errors.Is(err, secret.ErrDestroyed) || errors.Is(err, secret.ErrExpired)
+	if !gone || r.Head == nil || r.Version.Number != 0 && errors.Is(err, secret.ErrNotFound) {
+		return err
+	}
+	if id != "" {
+		return notFound(textNoSecret[:len(textNoSecret)-1] + " value for VersionId: " + clip(id))
+	}
+	if stage == "" {
+		stage = awsCurrent
+	}
+	return notFound(textNoSecret[:len(textNoSecret)-1] + " value for staging label: " + clip(stage))
+}
+
+type batchError struct{ SecretId, ErrorCode, Message string }
+
+// batchGetSecretValue answers up to 20 values; what fails is an item of Errors.
+func batchGetSecretValue(rq *request) (any, error) {
+	var in struct {
+		SecretIdList []string
+		Filters      []filter
+		MaxResults   *int
+		NextToken    string
+	}
+	if err := rq.into(&in); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(in.SecretIdList) > 0 && len(in.Filters) > 0:
+		return nil, parameter("Either 'SecretIdList' or 'Filters' must be provided, but not both.")
+	case len(in.SecretIdList) == 0 && len(in.Filters) == 0:
+		return nil, parameter("Either 'SecretIdList' or 'Filters' must be provided.")
+	case len(in.SecretIdList) > 20:
+		return nil, validation("1 validation error detected: Value at 'secretIdList' failed to satisfy constraint: Member must have length less than or equal to 20")
+	case len(in.SecretIdList) > 0 && (in.MaxResults != nil || in.NextToken != ""):
+		return nil, parameter("'MaxResults' and 'NextToken' go with 'Filters' only.")
+	}
+	out := struct {
+		SecretValues []valueAnswer
+		Errors       []batchError `json:",omitempty"`
+		NextToken    string       `json:",omitempty"`
+	}{SecretValues: []valueAnswer{}}
+	ids := in.SecretIdList
+	if len(in.Filters) > 0 {
+		page, err := rq.page(listing{filters: in.Filters, limit: in.MaxResults, most: 20, token: in.NextToken})
+		if err != nil {
+			return nil, err
+		}
+		out.NextToken = page.next
+		for _, item := range page.items {
+			ids = append(ids, item.name)
+		}
+	} else if err := rq.front.desk.Ask(rq.ctx, rq.caller, need("batch-read", rq.space+"/metadata/", policyList)); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		a, err := on(rq, id, func(f found) (valueAnswer, error) {
+			ref := f.ref
+			ref.Label = secret.LabelCurrent
+			r, err := rq.front.desk.ReadNoted(rq.ctx, rq.caller, ref)
+			if err == nil {
+				err = f.check(r.Head)
+			}
+			if err != nil {
+				return valueAnswer{}, missingValue(err, r, "", "")
+			}
+			return rq.valueAnswer(f.name, r), nil
+		})
+		if err != nil {
+			e := rq.shape(err)
+			out.Errors = append(out.Errors, batchError{id, e.code, strings.ReplaceAll(e.text, "BatchGetSecretValue", "GetSecretValue")})
+			continue
+		}
+		out.SecretValues = append(out.SecretValues, a)
+	}
+	return out, nil
+}
