@@ -56,6 +56,10 @@ func (rq *request) locate(id string) ([]found, error) {
 		f, err := rq.named(rq.space, id, "")
 		return []found{f}, err
 	}
+	return rq.locateARN(id)
+}
+
+func (rq *request) locateARN(id string) ([]found, error) {
 	parts := strings.SplitN(id, ":", 7)
 	if len(parts) != 7 || parts[1] != "aws" || parts[2] != "secretsmanager" || parts[5] != "secret" {
 		return nil, parameter("Invalid ARN: " + clip(id))
