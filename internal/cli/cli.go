@@ -205,6 +205,7 @@ var commands = []struct {
 	{"guard", hookCommand},
 	{"guard", gitleaksCommand},
 	{"guard", gitSecretsCommand},
+	{"guard", detectSecretsCommand},
 	{"guard", linkCommand},
 	{"server", devCommand},
 	{"server", operatorCommand},

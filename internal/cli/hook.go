@@ -14,48 +14,91 @@ import (
 // hookMark is the line by which a hook is known to be ours.
 const hookMark = "# written by keephold hook install"
 
-// hooks are the hooks that can be installed and what each runs. A hook that was there before runs first.
+// hookOptions say which hooks are meant.
+type hookOptions struct {
+	server   bool   // the one hook of a server
+	template string // a template directory instead of a repository
+}
+
 func hookCommand(env Env, o *options) *cobra.Command {
+	h := new(hookOptions)
 	c := &cobra.Command{
 		Use:   "hook",
 		Short: "git hooks that stop a secret before it is committed or pushed",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: "Install pre-commit, commit-msg and pre-push; a hook that is there runs first, whether it is your own or one of husky, lefthook or pre-commit. " +
+			"With --server the hook is pre-receive, which refuses a push that holds a secret. With --template the hooks go into a directory that git init and git clone copy from (git config --global init.templateDir DIR).",
+		Example: "  keephold hook install\n  keephold hook install --server /srv/git/shop.git\n  keephold hook install --template ~/.git-template && git config --global init.templateDir ~/.git-template\n  keephold hook status",
 	}
-	c.AddCommand(
-		&cobra.Command{Use: "install [REPOSITORY]", Short: "install pre-commit and pre-push; a hook that is there runs first", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return env.eachHook(o, first(args), installHook)
-		}},
-		&cobra.Command{Use: "uninstall [REPOSITORY]", Short: "remove them and put back what was there", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return env.eachHook(o, first(args), uninstallHook)
-		}},
-		&cobra.Command{Use: "status [REPOSITORY]", Short: "say which hooks are there", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return env.eachHook(o, first(args), hookStatus)
-		}},
-	)
-	return c
+	install := &cobra.Command{Use: "install [REPOSITORY]", Short: "install the hooks; a hook that is there runs first", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return env.eachHook(o, h, first(args), installHook)
+	}}
+	uninstall := &cobra.Command{Use: "uninstall [REPOSITORY]", Short: "remove them and put back what was there", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return env.eachHook(o, h, first(args), uninstallHook)
+	}}
+	status := &cobra.Command{Use: "status [REPOSITORY]", Short: "say which hooks are there; exit code 1 when one of ours is not", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		missing := false
+		err := env.eachHook(o, h, first(args), func(dir, name string) (string, error) {
+			said, err := hookStatus(dir, name)
+			missing = missing || !strings.HasPrefix(said, "installed")
+			return said, err
+		})
+		if err == nil && missing {
+			return silent(exitNo)
+		}
+		return err
+	}}
+	for _, x := range []*cobra.Command{install, uninstall, status} {
+		x.Flags().BoolVar(&h.server, "server", false, "the hook of a server: pre-receive")
+		x.Flags().StringVar(&h.template, "template", "", "a template directory for new repositories, instead of a repository")
+	}
+	return group(c, install, uninstall, status)
 }
 
-var hookNames = [...]string{"pre-commit", "pre-push"}
+func (h *hookOptions) names() []string {
+	if h.server {
+		return []string{"pre-receive"}
+	}
+	return []string{"pre-commit", "commit-msg", "pre-push"}
+}
 
+// hookBody is the script of a hook. The one that was there before runs first, and reads the same input.
 func hookBody(name, previous string) string {
-	run := "exec keephold scan staged"
-	if name == "pre-push" {
-		run = "exec keephold scan pushed \"$@\""
+	head := "#!/bin/sh\n" + hookMark + "\nprevious=\"$(dirname \"$0\")/" + previous + "\"\n"
+	chain := "if [ -x \"$previous\" ]; then\n\t%[1]s\"$previous\" \"$@\" || exit $?\nelif [ -f \"$previous\" ]; then\n\t%[1]ssh \"$previous\" \"$@\" || exit $?\nfi\n"
+	switch name {
+	case "commit-msg":
+		return head + fmt.Sprintf(chain, "") + "exec keephold scan message \"$1\"\n"
+	case "pre-push", "pre-receive":
+		return head + "lines=$(cat)\n" + fmt.Sprintf(chain, "printf '%s\\n' \"$lines\" | ") + "[ -n \"$lines\" ] || exit 0\nprintf '%s\\n' \"$lines\" | keephold scan pushed \"$@\"\n"
 	}
-	return "#!/bin/sh\n" + hookMark + "\n" +
-		"previous=\"$(dirname \"$0\")/" + previous + "\"\n" +
-		"if [ -x \"$previous\" ]; then\n\t\"$previous\" \"$@\" || exit $?\nfi\n" + run + "\n"
+	return head + fmt.Sprintf(chain, "") + "exec keephold scan staged\n"
 }
 
-func (env Env) eachHook(o *options, path string, f func(dir, name string) (string, error)) error {
+// hookDir is where the hooks of a repository stand. husky keeps its own scripts in a directory below the one for people.
+func (h *hookOptions) hookDir(path string) (string, error) {
+	if h.template != "" {
+		return filepath.Join(h.template, "hooks"), nil
+	}
 	repo, err := openRepo(path)
+	if err != nil {
+		return "", err
+	}
+	dir := repo.HookDir()
+	if err := repo.Close(); err != nil {
+		return "", failf(exitIO, "%w", err)
+	}
+	if filepath.Base(dir) == "_" && filepath.Base(filepath.Dir(dir)) == ".husky" {
+		dir = filepath.Dir(dir)
+	}
+	return dir, nil
+}
+
+func (env Env) eachHook(o *options, h *hookOptions, path string, f func(dir, name string) (string, error)) error {
+	dir, err := h.hookDir(path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = repo.Close() }() // only unmaps
-	dir := repo.HookDir()
-	for _, name := range hookNames {
+	for _, name := range h.names() {
 		said, err := f(dir, name)
 		if err != nil {
 			return failf(exitCannotWrite, "hook %s: %w", name, err)
@@ -115,12 +158,39 @@ func uninstallHook(dir, name string) (string, error) {
 }
 
 func hookStatus(dir, name string) (string, error) {
-	there, mine, err := ours(filepath.Join(dir, name))
+	file := filepath.Join(dir, name)
+	there, mine, err := ours(file)
 	switch {
 	case mine:
-		return "installed", err
+		said := "installed"
+		if manager, there := manager(file + previousSuffix); there {
+			said += "; runs first: " + manager
+		}
+		return said, err
 	case there:
-		return "another hook is there", err
+		// A manager that was installed after us runs ours from where it put it.
+		for _, kept := range []string{file + ".legacy", file + ".old"} {
+			if _, mine, _ := ours(kept); mine {
+				who, _ := manager(file)
+				return "installed; " + who + " runs it", nil
+			}
+		}
+		who, _ := manager(file)
+		return "another hook is there: " + who, err
 	}
 	return "not installed", err
+}
+
+// manager says whose hook a file is.
+func manager(file string) (who string, there bool) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", false
+	}
+	for _, m := range []string{"lefthook", "husky", "pre-commit.com", "git secrets", "gitleaks"} {
+		if strings.Contains(string(b), m) {
+			return strings.TrimSuffix(m, ".com"), true
+		}
+	}
+	return "your own", true
 }

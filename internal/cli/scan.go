@@ -61,7 +61,7 @@ func scanCommand(env Env, o *options) *cobra.Command {
 	f.BoolVar(&s.identifiers, "identifiers", false, "report also names of accounts and the like, which open nothing by themselves")
 	f.IntVar(&s.decode, "decode-depth", leak.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
 	f.StringVar(&s.writeBaseline, "write-baseline", "", "accept all that is found: write it to this file")
-	c.AddCommand(scanDirCommand(env, o, s), scanGitCommand(env, o, s), scanStagedCommand(env, o, s), scanCommitsCommand(env, o, s), scanPushedCommand(env, o, s), scanStdinCommand(env, o, s))
+	c.AddCommand(scanDirCommand(env, o, s), scanGitCommand(env, o, s), scanStagedCommand(env, o, s), scanCommitsCommand(env, o, s), scanPushedCommand(env, o, s), scanMessageCommand(env, o, s), scanStdinCommand(env, o, s))
 	return c
 }
 

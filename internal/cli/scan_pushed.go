@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,15 +18,23 @@ func scanPushedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Short: "scan what a push adds; for pre-push and pre-receive hooks",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			repo, err := openRepo(".")
+			// While git receives a push, what comes in lies in a directory of its own.
+			incoming := filepath.SplitList(env.Getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES"))
+			if dir := env.Getenv("GIT_OBJECT_DIRECTORY"); dir != "" {
+				incoming = append(incoming, dir)
+			}
+			repo, err := git.OpenWith(".", incoming...)
 			if err != nil {
-				return err
+				return failf(exitIO, "cannot open the repository: %w", err)
 			}
 			defer func() { _ = repo.Close() }() // only unmaps
 			src := &git.Range{Repo: repo}
+			receiving := false
 			lines := bufio.NewScanner(env.Stdin)
 			for lines.Scan() {
-				to, from, ok := pushedIDs(strings.Fields(lines.Text()))
+				fields := strings.Fields(lines.Text())
+				to, from, ok := pushedIDs(fields)
+				receiving = receiving || len(fields) == receiveFields
 				if !ok {
 					return failf(exitBadData, "stdin: %q is no line of a pre-push or pre-receive hook", lines.Text())
 				}
@@ -40,17 +49,24 @@ func scanPushedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 			if err := lines.Err(); err != nil {
 				return failf(exitIO, "cannot read stdin: %w", err)
 			}
-			src.Exclude = append(src.Exclude, repo.RemoteRefs()...)
+			known := repo.RemoteRefs()
+			if receiving {
+				known = repo.Refs() // what a server has, it has
+			}
+			src.Exclude = append(src.Exclude, known...)
 			return env.scan(cmd.Context(), o, s, ".", src)
 		},
 	}
 }
 
+// receiveFields is how many words a line of a pre-receive hook has; one of a pre-push hook has one more.
+const receiveFields = 3
+
 func pushedIDs(f []string) (to, from string, ok bool) {
 	switch len(f) {
-	case 4:
+	case receiveFields + 1:
 		return f[1], f[3], true
-	case 3:
+	case receiveFields:
 		return f[1], f[0], true
 	}
 	return "", "", false

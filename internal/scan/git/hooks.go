@@ -27,7 +27,12 @@ func (r *Repo) HookDir() string {
 }
 
 // RemoteRefs lists the ids that remote branches stand at: what they reach is pushed already.
-func (r *Repo) RemoteRefs() []string {
+func (r *Repo) RemoteRefs() []string { return r.refsBelow("refs/remotes/") }
+
+// Refs lists the ids that all refs stand at.
+func (r *Repo) Refs() []string { return r.refsBelow("refs/") }
+
+func (r *Repo) refsBelow(prefix string) []string {
 	seen := map[string]bool{}
 	var out []string
 	add := func(x id) {
@@ -36,7 +41,7 @@ func (r *Repo) RemoteRefs() []string {
 			out = append(out, s)
 		}
 	}
-	root := filepath.Join(r.common, "refs", "remotes")
+	root := filepath.Join(r.common, filepath.FromSlash(prefix))
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil //nolint:nilerr // a repository without remotes has none
@@ -51,7 +56,7 @@ func (r *Repo) RemoteRefs() []string {
 	if b, err := os.ReadFile(filepath.Join(r.common, "packed-refs")); err == nil {
 		for line := range strings.Lines(string(b)) {
 			sha, name, ok := strings.Cut(strings.TrimSpace(line), " ")
-			if x, valid := r.parseID(sha); ok && valid && strings.HasPrefix(name, "refs/remotes/") {
+			if x, valid := r.parseID(sha); ok && valid && strings.HasPrefix(name, prefix) {
 				add(x)
 			}
 		}

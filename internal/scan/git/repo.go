@@ -36,7 +36,11 @@ type Repo struct {
 var ErrNotRepository = errors.New("not a git repository")
 
 // Open opens the repository that path is in: a working tree, a bare repository or a git directory. The caller closes it.
-func Open(path string) (*Repo, error) {
+func Open(path string) (*Repo, error) { return OpenWith(path) }
+
+// OpenWith is Open with further directories of objects, as git has them while it receives a push: what comes in stays
+// apart until the hook agrees.
+func OpenWith(path string, objects ...string) (*Repo, error) {
 	r := &Repo{size: 20}
 	if err := r.find(path); err != nil {
 		return nil, err
@@ -53,6 +57,9 @@ func Open(path string) (*Repo, error) {
 		r.shallow = bytes.Count(b, []byte("\n"))
 	}
 	r.alternates(filepath.Join(r.common, "objects"), 0)
+	for _, dir := range objects {
+		r.alternates(filepath.Clean(dir), 0)
+	}
 	for _, dir := range r.objects {
 		names, err := filepath.Glob(filepath.Join(dir, "pack", "*.idx"))
 		if err != nil {
