@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -30,6 +31,7 @@ type peerOptions struct {
 	source, logOpts                  string
 	staged, noGit, pipe, links       bool
 	maxMegabytes, archives           int
+	decode, timeout                  int
 }
 
 // gitleaksCommand is gitleaks' command line on our engine: "keephold gitleaks detect --source . --verbose".
@@ -60,8 +62,8 @@ func gitleaksCommand(env Env, _ *options) *cobra.Command {
 	f.StringP("log-level", "l", "info", "taken, without effect")
 	f.Bool("no-color", false, "taken, without effect")
 	f.Bool("no-banner", false, "taken, without effect")
-	f.Int("max-decode-depth", 5, "taken, without effect")
-	f.Int("timeout", 0, "taken, without effect")
+	f.IntVar(&p.decode, "max-decode-depth", gitleaks.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
+	f.IntVar(&p.timeout, "timeout", 0, "seconds after which the scan ends, incomplete")
 	c.AddCommand(p.git(env), p.dir(env), p.stdin(env), p.detect(env), p.protect(env))
 	return c
 }
@@ -200,6 +202,14 @@ func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Sourc
 	if err != nil {
 		return failf(1, "unable to load gitleaks config: %w", err)
 	}
+	if err := set.DecodeDepth(p.decode); err != nil {
+		return failf(1, "unable to load gitleaks config: %w", err)
+	}
+	if p.timeout > 0 {
+		ctx, cancel := context.WithTimeout(cmd.Context(), time.Duration(p.timeout)*time.Second)
+		defer cancel()
+		cmd.SetContext(ctx)
+	}
 	accepted, err := p.accepted(at)
 	if err != nil {
 		return failf(1, "%w", err)
@@ -212,7 +222,7 @@ func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Sourc
 		return failf(1, "%w", err)
 	}
 	p.only(&result)
-	if err := p.write(env, result); err != nil {
+	if err := p.write(env, result, set); err != nil {
 		return err
 	}
 	return p.verdict(env, result, append(set.Warning, accepted.Warnings...))
@@ -234,7 +244,7 @@ func (p *peerOptions) only(r *scan.Report) {
 	r.Findings = kept
 }
 
-func (p *peerOptions) write(env Env, r scan.Report) error {
+func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 	if p.output == "" {
 		return nil
 	}
@@ -242,14 +252,17 @@ func (p *peerOptions) write(env Env, r scan.Report) error {
 	if format == "" {
 		format = strings.TrimPrefix(filepath.Ext(p.output), ".")
 	}
-	if format == "json" || format == "" && p.output == "-" {
+	switch {
+	case format == "json" || format == "" && p.output == "-":
 		format = "gitleaks"
+	case format == "sarif" || format == "junit":
+		format = "gitleaks-" + format
 	}
 	w, ok := report.For(format)
 	if !ok {
 		return failf(1, "unknown report format %q", format)
 	}
-	opts := report.Options{Show: true, Version: env.Version}
+	opts := report.Options{Show: true, Version: env.Version, Rules: reportRules(set)}
 	if p.redact > 0 {
 		r.Findings = report.Redacted(r.Findings, p.redact)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/keephold/keephold/internal/leak"
 	"github.com/keephold/keephold/internal/scan/gitleaks"
+	"github.com/keephold/keephold/internal/scan/report"
 )
 
 // errNotDir is what a file used as a directory gives; a target that is a file has no configuration beside it.
@@ -20,4 +21,18 @@ func ruleNames(set *gitleaks.Set) map[string]string {
 		names[r.ID] = r.Description
 	}
 	return names
+}
+
+// reportRules are what a report lists: the rules of the configuration in their order, or our own when it has none.
+func reportRules(set *gitleaks.Set) []report.Rule {
+	var out []report.Rule
+	for _, r := range set.Rules() {
+		out = append(out, report.Rule{ID: r.ID, Description: r.Description, Tags: r.Tags})
+	}
+	if len(out) == 0 {
+		for _, r := range leak.Rules() {
+			out = append(out, report.Rule{ID: r.ID, Description: r.Description})
+		}
+	}
+	return out
 }

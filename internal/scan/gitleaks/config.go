@@ -5,7 +5,6 @@ package gitleaks
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -201,6 +200,10 @@ type Set struct {
 	rules   map[string]*compiledRule
 	global  []*Allow
 	Warning []string
+
+	name     string
+	compiled []leak.Rule
+	order    []string // of the rules in the file
 }
 
 type compiledRule struct {
@@ -258,12 +261,24 @@ func (f *File) compile(name string) (*Set, error) {
 			}
 		}
 	}
-	engine, err := leak.CompileOptions(rules, leak.Options{DecodeDepth: leak.DefaultDecodeDepth, All: true})
+	s.name, s.compiled = name, rules
+	for _, r := range f.Rules {
+		s.order = append(s.order, r.ID)
+	}
+	return s, s.DecodeDepth(DefaultDecodeDepth)
+}
+
+// DefaultDecodeDepth is how many layers of encodings are undone unless it is told otherwise.
+const DefaultDecodeDepth = 5
+
+// DecodeDepth sets how many layers of encodings the Finder undoes.
+func (s *Set) DecodeDepth(n int) error {
+	engine, err := leak.CompileOptions(s.compiled, leak.Options{DecodeDepth: max(n, 0), All: true})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	s.Finder = engine
-	return s, nil
+	return nil
 }
 
 func (s *Set) add(r Rule, extends bool) error {
@@ -342,10 +357,10 @@ func (a *Allow) compile() error {
 	return nil
 }
 
-// Rules lists the file's own rules, by id.
+// Rules lists the file's own rules in its order.
 func (s *Set) Rules() []Rule {
 	var out []Rule
-	for _, id := range slices.Sorted(maps.Keys(s.rules)) {
+	for _, id := range s.order {
 		out = append(out, s.rules[id].Rule)
 	}
 	return out

@@ -100,7 +100,9 @@ type junitFailure struct {
 	Data    string `xml:",chardata"`
 }
 
-func junit(w io.Writer, r scan.Report, o Options) error {
+func junit(w io.Writer, r scan.Report, o Options) error { return junitOf(w, r, o, "keephold") }
+
+func junitOf(w io.Writer, r scan.Report, o Options, suiteName string) error {
 	type suite struct {
 		Failures string      `xml:"failures,attr"`
 		Name     string      `xml:"name,attr"`
@@ -113,7 +115,7 @@ func junit(w io.Writer, r scan.Report, o Options) error {
 		Suite   suite    `xml:"testsuite"`
 	}
 	n := strconv.Itoa(len(r.Findings))
-	out := suites{Suite: suite{Failures: n, Name: "keephold", Tests: n}}
+	out := suites{Suite: suite{Failures: n, Name: suiteName, Tests: n}}
 	for _, f := range r.Findings {
 		name := fmt.Sprintf("%s has detected a secret in file %s, line %d", f.Rule, f.Path, f.Line)
 		if f.Commit != "" {

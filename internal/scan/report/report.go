@@ -20,14 +20,17 @@ type Options struct {
 }
 
 // Rule is what a report says about a rule.
-type Rule struct{ ID, Description string }
+type Rule struct {
+	ID, Description string
+	Tags            []string
+}
 
 // Writer writes one report.
 type Writer func(w io.Writer, r scan.Report, o Options) error
 
 // Formats lists the names of the formats. "gitleaks" is the peer's JSON.
 func Formats() []string {
-	return []string{"table", "json", "jsonl", "csv", "sarif", "junit", "markdown", "github", "gitleaks"}
+	return []string{"table", "json", "jsonl", "csv", "sarif", "junit", "markdown", "github", "gitleaks", "gitleaks-sarif", "gitleaks-junit"}
 }
 
 // For returns the writer of a format.
@@ -51,6 +54,10 @@ func For(format string) (Writer, bool) {
 		return annotations, true
 	case "gitleaks":
 		return gitleaks, true
+	case "gitleaks-sarif":
+		return gitleaksSARIF, true
+	case "gitleaks-junit":
+		return gitleaksJUnit, true
 	}
 	return nil, false
 }
@@ -248,7 +255,7 @@ func peer(f scan.Finding, o Options) peerFinding {
 	}
 	p := peerFinding{
 		RuleID: f.Rule, Description: f.Description, StartLine: f.Line, EndLine: f.EndLine, StartColumn: f.Column, EndColumn: f.EndColumn, Match: f.Match, Secret: f.Secret, File: f.Path,
-		Commit: f.Commit, Entropy: float32(math.Round(f.Entropy*1e6) / 1e6), Author: f.Author, Email: f.Email, Message: f.Message, Tags: []string{},
+		Commit: f.Commit, Entropy: float32(f.Entropy), Author: f.Author, Email: f.Email, Message: f.Message, Tags: o.tags(f.Rule),
 	}
 	if f.Line > 1 {
 		p.StartColumn++ // it counts the line end before, except on the first line
@@ -271,7 +278,17 @@ func gitleaks(w io.Writer, r scan.Report, o Options) error {
 	for _, f := range r.Findings {
 		out = append(out, peer(f, o))
 	}
-	return encoder(w, " ").Encode(out)
+	return peerEncoder(w).Encode(out)
+}
+
+// tags are those of a rule; none is an empty list.
+func (o Options) tags(rule string) []string {
+	for _, r := range o.Rules {
+		if r.ID == rule && len(r.Tags) > 0 {
+			return r.Tags
+		}
+	}
+	return []string{}
 }
 
 // Redacted hides a percentage of each secret as gitleaks does: all of it becomes REDACTED, less leaves the beginning.
