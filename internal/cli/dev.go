@@ -64,14 +64,18 @@ that takes a secret on the command line (--token), for throw-away servers in tes
 // announce prints what a person needs to go on, or one line for a program.
 func (env Env) announce(o *options, d *server.Dev) error {
 	token := reveal(d.Token)
+	vars := devEnv(d)
+	if err := writeGoogle(d, vars["gcp"]); err != nil {
+		return err
+	}
 	if o.json {
 		return env.wrote(json.NewEncoder(env.Stdout).Encode(map[string]any{
-			"schema_version": schema, "addr": d.Addr, "token": token, "ca_file": d.CAFile, "role_id": d.RoleID, "secret_id": reveal(d.SecretID), "env": devEnv(d),
+			"schema_version": schema, "addr": d.Addr, "token": token, "ca_file": d.CAFile, "role_id": d.RoleID, "secret_id": reveal(d.SecretID), "env": vars,
 		}))
 	}
 	env.talk("keephold dev is ready, for development only\n\n  address    %s\n  token      %s\n  role_id    %s\n  secret_id  %s", d.Addr, token, d.RoleID, reveal(d.SecretID))
 	for _, dialect := range []string{"aws", "gcp", "azure"} {
-		env.talkExports(dialect, devEnv(d)[dialect])
+		env.talkExports(dialect, vars[dialect])
 	}
 	env.talk("\nin another terminal:\n\n  export KEEPHOLD_ADDR=%s KEEPHOLD_TOKEN=%s\n  keephold put secret/app password\n  keephold get secret/app --field password\n", d.Addr, token)
 	return nil

@@ -19,6 +19,7 @@ type Stocktaking struct {
 	Space     string
 	After     string                               // paths behind this one
 	Limit     int                                  // 0: 100
+	Named     func(secret.Path) bool               // nil: all; asked before anything is read of a secret
 	Keep      func(secret.Path, *secret.Head) bool // nil: all
 	From      Shelf                                // where to look
 	Count     bool                                 // count the secrets that the caller may see, too; Keep is not asked
@@ -65,7 +66,7 @@ func (d *Desk) Inventory(ctx context.Context, c auth.Caller, q Stocktaking) (Sto
 	}
 	s, err := t.inventory(ctx, sp, q)
 	if err == nil && q.Count {
-		s.Count, err = t.count(ctx, sp, q.From)
+		s.Count, err = t.count(ctx, sp, q.From, q.Named)
 	}
 	if err != nil {
 		return Stock{}, t.done(err)
@@ -82,7 +83,7 @@ func (t *turn) inventory(ctx context.Context, sp *secret.Space, q Stocktaking) (
 		if err != nil {
 			return s, err
 		}
-		items, err := t.heads(ctx, sp, names)
+		items, err := t.heads(ctx, sp, names, q.Named)
 		if err != nil {
 			return s, err
 		}
@@ -134,14 +135,14 @@ func (t *turn) namesAfter(ctx context.Context, sp *secret.Space, shelf Shelf, af
 }
 
 // heads reads what the names lead to. An item that the caller may not see, or that went away meanwhile, has no Head.
-func (t *turn) heads(ctx context.Context, sp *secret.Space, names []named) ([]Item, error) {
+func (t *turn) heads(ctx context.Context, sp *secret.Space, names []named, shows func(secret.Path) bool) ([]Item, error) {
 	items := make([]Item, len(names))
 	uids := make([]secret.UID, len(names))
 	var keys []string
 	var which []int
 	for i, e := range names {
 		path, err := secret.ParsePath(e.path)
-		if err != nil || !t.maySee(sp, e.path) {
+		if err != nil || shows != nil && !shows(path) || !t.maySee(sp, e.path) {
 			continue
 		}
 		if uids[i], err = t.d.openName(t.o, sp, e.Entry); err != nil {
@@ -170,7 +171,7 @@ func (t *turn) heads(ctx context.Context, sp *secret.Space, names []named) ([]It
 }
 
 // count counts the secrets that the caller may see, up to what one page looks at.
-func (t *turn) count(ctx context.Context, sp *secret.Space, shelf Shelf) (int, error) {
+func (t *turn) count(ctx context.Context, sp *secret.Space, shelf Shelf, shows func(secret.Path) bool) (int, error) {
 	n, after := 0, ""
 	for left := lookAtMost; left > 0; left -= lookAtOnce {
 		entries, err := t.namesAfter(ctx, sp, shelf, after, true)
@@ -179,7 +180,8 @@ func (t *turn) count(ctx context.Context, sp *secret.Space, shelf Shelf) (int, e
 		}
 		for _, e := range entries {
 			after = e.path
-			if t.maySee(sp, after) {
+			path, err := secret.ParsePath(after)
+			if err == nil && (shows == nil || shows(path)) && t.maySee(sp, after) {
 				n++
 			}
 		}

@@ -25,13 +25,14 @@ type Put struct {
 	Expires     time.Time
 	AWSID       string
 	AzureID     string
-	Custom      []secret.Pair // custom metadata of a secret that is made by this; one that is there keeps its own
-	Facts       []secret.Pair // of the version
-	Disabled    bool          // not to be read until it is enabled
-	Existing    bool          // only a version of a secret that is there: ErrNotFound makes none
-	Stages      []string      // labels that the version gets, each from whoever has it; nil is current. The first version is current too
-	Once        bool          // AWSID names this write: with the same bytes again it is answered as at first, with others it is ErrExists
-	Fresh       bool          // the secret must not be there: ErrExists
+	Custom      []secret.Pair            // custom metadata of a secret that is made by this; one that is there keeps its own
+	Facts       []secret.Pair            // of the version
+	Disabled    bool                     // not to be read until it is enabled
+	Existing    bool                     // only a version of a secret that is there: ErrNotFound makes none
+	Stages      []string                 // labels that the version gets, each from whoever has it; nil is current. The first version is current too
+	Once        bool                     // AWSID names this write: with the same bytes again it is answered as at first, with others it is ErrExists
+	Fresh       bool                     // the secret must not be there: ErrExists
+	Check       func(*secret.Head) error // asked of a secret that is there; nil: nothing. It may run again
 	// Revise says what else the write changes of the secret, or refuses it. It must depend on nothing but its argument.
 	Revise func(*secret.Head) (Configuration, error)
 }
@@ -135,6 +136,11 @@ func (t *turn) write(ctx context.Context, sp *secret.Space, ref secret.Ref, p Pu
 			}
 		}
 		if e != nil {
+			if p.Check != nil {
+				if err := p.Check(e.head); err != nil {
+					return Reading{}, err
+				}
+			}
 			v, err := t.repeated(ctx, sp, ref, e, &p)
 			if errors.Is(err, errRepeated) {
 				t.event.What.UID, t.event.What.Version = string(e.head.UID), v.Number

@@ -64,7 +64,7 @@ func OpenDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 		closeAll(listeners)
 		return nil, errors.Join(err, k.Close(ctx))
 	}
-	d.Server, err = New(Config{Keep: k, Listeners: listeners, Version: cfg.Version, Azure: AzureFile{Domain: DevDomain, Vault: DevVault, Tenant: DevTenant}, AnyRegion: true})
+	d.Server, err = New(Config{Keep: k, Listeners: listeners, Version: cfg.Version, Azure: AzureFile{Domain: DevDomain, Vault: DevVault, Tenant: DevTenant}, AnyRegion: true, GoogleProjects: map[string]int64{DevProject: 1}})
 	return d, err
 }
 

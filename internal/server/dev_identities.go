@@ -146,8 +146,15 @@ func (d *Dev) awsEnv() DevEnv {
 	}
 }
 
-// gcpEnv is filled in by the Google front.
-func (d *Dev) gcpEnv() DevEnv { return DevEnv{} }
+// gcpEnv is besides the key file, which whoever shows the credentials writes. Google's clients take the address of the
+// service in code (api_endpoint), and speak TLS there unless they are told otherwise; gcloud takes it from its variable.
+func (d *Dev) gcpEnv() DevEnv {
+	_, address, _ := strings.Cut(d.Addr, "://")
+	return DevEnv{Plain: map[string]string{
+		"GOOGLE_CLOUD_PROJECT": DevProject, "GCP_SECRETMANAGER_ENDPOINT": address, "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER": d.Addr + "/",
+		"CLOUDSDK_CORE_PROJECT": DevProject,
+	}}
+}
 
 // azureEnv makes DefaultAzureCredential a managed identity. The vault stands on a bare address, whose parent domain is what
 // the challenge names.

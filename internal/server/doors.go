@@ -8,6 +8,7 @@ import (
 
 	"github.com/keephold/keephold/internal/front/awssm"
 	"github.com/keephold/keephold/internal/front/azurekv"
+	"github.com/keephold/keephold/internal/front/gcpsm"
 	"github.com/keephold/keephold/internal/front/native"
 	"github.com/keephold/keephold/internal/front/vault"
 	"github.com/keephold/keephold/internal/registry"
@@ -39,9 +40,8 @@ type doorman struct {
 //	/v1/…                                                        Vault
 func doors() []door {
 	return []door{
-		{"gcp", isGRPC, nil},
+		{"gcp", isGoogle, openGoogle},
 		{"aws", isAWS, openAWS},
-		{"gcp", isGoogleREST, nil},
 		{"azure", isAzureVault, openAzureVault},
 		{"azure", isAzureSignIn, openAzureSignIn},
 		{"native", below(native.Prefix), openNative},
@@ -145,7 +145,17 @@ func below(prefix string) func(*Config, *http.Request) bool {
 	return func(_ *Config, r *http.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }
 }
 
-func isGRPC(_ *Config, r *http.Request) bool {
+func openGoogle(cfg *Config, man doorman) (http.Handler, error) {
+	front, err := gcpsm.New(gcpsm.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, Projects: cfg.GoogleProjects})
+	if err != nil {
+		return nil, err
+	}
+	return man.limit.guard(front), nil
+}
+
+func isGoogle(_ *Config, r *http.Request) bool { return isGRPC(r) || isGoogleREST(r) }
+
+func isGRPC(r *http.Request) bool {
 	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
@@ -161,7 +171,7 @@ func isAWS(_ *Config, r *http.Request) bool {
 		strings.Contains(r.URL.RawQuery, "Version=2011-06-15")
 }
 
-func isGoogleREST(_ *Config, r *http.Request) bool {
+func isGoogleREST(r *http.Request) bool {
 	p := r.URL.Path
 	return strings.HasPrefix(p, "/v1/projects/") || strings.HasPrefix(p, "/computeMetadata/") || p == "/token" || strings.HasPrefix(p, "/universe/") ||
 		p == "/" && r.Header.Get("Metadata-Flavor") == "Google"

@@ -56,8 +56,12 @@ func (l *signInLimit) guardWhere(tries func(*http.Request) bool, next http.Handl
 	})
 }
 
-// isSignIn says that a request tries a credential that is no token: auth/MOUNT/login and what lies below it.
+// isSignIn says that a request tries a credential that is no token: auth/MOUNT/login and what lies below it, and the token
+// service of Google's clients.
 func isSignIn(r *http.Request) bool {
+	if r.URL.Path == "/token" {
+		return true
+	}
 	rest, ok := strings.CutPrefix(r.URL.Path, "/v1/")
 	if !ok || r.Method == http.MethodGet {
 		return false

@@ -63,7 +63,7 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 	}
 	s, err := New(Config{
 		Keep: k, Listeners: listeners, Sinks: sinks, AuditDevices: devices(f.Audit.Sink), Log: log, Version: version, RequestTime: time.Duration(f.Limits.RequestTime), MaxBody: int64(f.Limits.Body),
-		JSONDepth: f.Limits.JSONDepth, SignInRate: float64(f.Limits.SignInRate), Snapshot: f.Snapshot, Azure: f.Dialect.Azure,
+		JSONDepth: f.Limits.JSONDepth, SignInRate: float64(f.Limits.SignInRate), Snapshot: f.Snapshot, Azure: f.Dialect.Azure, GoogleProjects: f.Dialect.GCP.Projects,
 	})
 	if err != nil {
 		closeAll(listeners)

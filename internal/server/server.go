@@ -34,6 +34,8 @@ type Config struct {
 	Azure        AzureFile     // how the Azure dialect is reached
 	AnyRegion    bool          // of AWS: one without a Space is answered by its account's first one; for development
 
+	GoogleProjects map[string]int64 // numbers of Google projects by id
+
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 	Snapshot  SnapshotFile     // when snapshots are taken by themselves
 }
