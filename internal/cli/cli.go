@@ -201,6 +201,7 @@ var commands = []struct {
 	{"people", identityCommand},
 	{"people", auditCommand},
 	{"guard", scanCommand},
+	{"guard", baselineCommand},
 	{"guard", redactCommand},
 	{"guard", hookCommand},
 	{"guard", gitleaksCommand},

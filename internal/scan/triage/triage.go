@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -269,22 +268,5 @@ func WriteBaseline(name string, findings []scan.Finding) error {
 	for _, f := range findings {
 		out = append(out, known{f.Identity, f.Rule, f.Path})
 	}
-	slices.SortFunc(out, func(a, b known) int {
-		return strings.Compare(a.Path+"\x00"+a.Rule+"\x00"+a.ID, b.Path+"\x00"+b.Rule+"\x00"+b.ID)
-	})
-	out = slices.Compact(out)
-	var b strings.Builder
-	fmt.Fprintf(&b, "{\"format\": %q, \"findings\": [", baselineFormat)
-	for i, k := range out {
-		line, err := json.Marshal(k)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("\n" + string(line))
-	}
-	b.WriteString("\n]}\n")
-	return os.WriteFile(name, []byte(b.String()), 0o644)
+	return writeKnown(name, out)
 }
