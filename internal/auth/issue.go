@@ -38,8 +38,12 @@ func (a *Authority) Issue(ctx context.Context, v record.View, s SignIn, from Fro
 	if err != nil {
 		return Issued{}, nil, err
 	}
+	kind, err := s.Token.kindAt(&s.Mount)
+	if err != nil {
+		return Issued{}, nil, err
+	}
 	t := &Token{
-		Kind: s.Token.kind(), Namespace: s.Mount.Namespace, Path: "auth/" + s.Mount.Path + "/" + s.Path, Method: s.Method, Mount: s.Mount.Accessor,
+		Kind: kind, Namespace: s.Mount.Namespace, Path: "auth/" + s.Mount.Path + "/" + s.Path, Method: s.Method, Mount: s.Mount.Accessor,
 		Role: s.Role, Meta: s.Meta, Policies: policies, CIDRs: s.Token.CIDRs, Uses: s.Token.Uses,
 		Display: displayName(strings.ReplaceAll(s.Mount.Path, "/", "-") + "-" + s.Display),
 	}

@@ -41,6 +41,7 @@ type Mount struct {
 	Accessor  string
 	Namespace secret.NamespaceID
 	Limits    Limits // the mount's tuning; zero fields are the system's
+	TokenType string // the mount's tuning: "service" and "batch" hold for every token, the "default-…" where a role says nothing
 }
 
 // Resource is the policy resource of a path below the mount.
@@ -114,9 +115,20 @@ func (t *TokenTerms) Check() error {
 	return err
 }
 
-func (t *TokenTerms) kind() Kind {
-	if t.Type == "batch" || t.Type == "default-batch" {
-		return Batch
+// kindAt is the kind of a token that the terms give at a mount.
+func (t *TokenTerms) kindAt(m *Mount) (Kind, error) {
+	word := t.Type
+	switch {
+	case m.TokenType == "service", m.TokenType == "batch":
+		word = m.TokenType
+	case word == "" || word == "default":
+		word = m.TokenType
 	}
-	return Service
+	if word != "batch" && word != "default-batch" {
+		return Service, nil
+	}
+	if t.Period != 0 || t.Uses != 0 {
+		return Service, invalid("the mount's 'token_type' is 'batch': its tokens cannot be periodic or of limited use")
+	}
+	return Batch, nil
 }

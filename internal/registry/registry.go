@@ -47,6 +47,15 @@ type Tuning struct {
 	TokenType   string // "default-service", "default-batch", "service", "batch"
 	Listed      bool   // Vault's listing_visibility "unauth": everybody may know that it exists
 	Options     map[string]string
+	Lockout     Lockout `json:",omitzero"`
+}
+
+// Lockout is when somebody is locked out of a mount whose people have passwords. Zero fields are the server's.
+type Lockout struct {
+	Disabled  bool
+	Threshold int           // failures
+	Duration  time.Duration // of the lock-out
+	Reset     time.Duration // without a failure, after which they are forgotten
 }
 
 // Namespace is a tenant. Its ID never changes; its path is a setting.

@@ -23,7 +23,7 @@ func (rq *request) mountRef() auth.Mount {
 	if !ok {
 		return auth.Mount{}
 	}
-	return auth.Mount{Path: m.Name, Accessor: m.Accessor, Namespace: m.Namespace, Limits: auth.Limits{Default: m.Tuning.DefaultTTL, Max: m.Tuning.MaxTTL}}
+	return auth.Mount{Path: m.Name, Accessor: m.Accessor, Namespace: m.Namespace, Limits: auth.Limits{Default: m.Tuning.DefaultTTL, Max: m.Tuning.MaxTTL}, TokenType: m.Tuning.TokenType}
 }
 
 type authInfo struct {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/keephold/keephold/internal/auth"
@@ -24,12 +25,26 @@ func userpassRoutes() []route {
 
 func loginUser(rq *request) (answer, error) {
 	i, err := rq.front.desk.Login(rq.ctx, rq.caller, rq.path, userpass.Login{
-		Mount: rq.mountRef(), User: rq.args["user"], Password: rq.fields.proof("password"), Hasher: rq.front.cfg.Passwords, Lockout: rq.front.cfg.Lockout,
+		Mount: rq.mountRef(), User: rq.args["user"], Password: rq.fields.proof("password"), Hasher: rq.front.cfg.Passwords, Lockout: rq.lockout(),
 	})
 	if err != nil {
 		return answer{}, err
 	}
 	return issued(i)
+}
+
+// lockout is the mount's own where it is tuned, field by field, and the server's elsewhere.
+func (rq *request) lockout() userpass.Lockout {
+	l := rq.front.cfg.Lockout
+	m, ok := rq.front.desk.Table().Mount(rq.ns, rq.args["mount"])
+	if !ok {
+		return l
+	}
+	own := &m.Tuning.Lockout
+	return userpass.Lockout{
+		Disabled: l.Disabled || own.Disabled, Threshold: cmp.Or(own.Threshold, l.Threshold),
+		Duration: cmp.Or(own.Duration, l.Duration), Reset: cmp.Or(own.Reset, l.Reset),
+	}
 }
 
 func listUsers(rq *request) (answer, error) {

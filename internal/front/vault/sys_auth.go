@@ -29,7 +29,7 @@ func signInInfo(m *registry.Mount) mountInfo {
 	}
 	return mountInfo{
 		Accessor: m.Accessor, Description: t.Description, Options: t.Options, Type: m.Type, UUID: m.ID,
-		Config: &mountConfig{DefaultTTL: seconds(t.DefaultTTL), MaxTTL: seconds(t.MaxTTL), Visibility: visibility(t.Listed), TokenType: kind},
+		Config: &mountConfig{DefaultTTL: seconds(t.DefaultTTL), MaxTTL: seconds(t.MaxTTL), Visibility: visibility(t.Listed), TokenType: kind, Lockout: lockoutOf(t.Lockout)},
 	}
 }
 
@@ -102,7 +102,62 @@ func tuneMountFrom(f fields, t *registry.Tuning) error {
 			return bad("invalid value for 'token_type': %q", v)
 		}
 	}
+	if err := tuneLockout(f, &t.Lockout); err != nil {
+		return err
+	}
 	return f.visibility(&t.Listed)
+}
+
+// maxLockout bounds what may be asked for: a lock-out of years is a way to keep somebody out for ever.
+const maxLockout = 24 * time.Hour
+
+// tuneLockout reads user_lockout_config. Zero gives a field back to the server.
+func tuneLockout(f fields, l *registry.Lockout) error {
+	if !f.has("user_lockout_config") {
+		return nil
+	}
+	in, err := f.object("user_lockout_config")
+	if err != nil {
+		return err
+	}
+	if in.has("lockout_threshold") {
+		n, err := in.number("lockout_threshold")
+		if err != nil || n < 0 || n > 1_000_000 {
+			return bad("invalid value for 'lockout_threshold'")
+		}
+		l.Threshold = int(n)
+	}
+	for name, to := range map[string]*time.Duration{"lockout_duration": &l.Duration, "lockout_counter_reset": &l.Reset} {
+		if !in.has(name) {
+			continue
+		}
+		d, err := in.duration(name)
+		if err != nil || d < 0 || d > maxLockout {
+			return bad("invalid value for %q: at most %s", name, maxLockout)
+		}
+		*to = d
+	}
+	if in.has("lockout_disable") {
+		if l.Disabled, err = in.flag("lockout_disable"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockoutInfo is what the vendor shows of a mount whose lock-out is tuned.
+type lockoutInfo struct {
+	Threshold int   `json:"lockout_threshold"`
+	Duration  int64 `json:"lockout_duration"`
+	Reset     int64 `json:"lockout_counter_reset"`
+	Disabled  bool  `json:"lockout_disable"`
+}
+
+func lockoutOf(l registry.Lockout) *lockoutInfo {
+	if l == (registry.Lockout{}) {
+		return nil
+	}
+	return &lockoutInfo{l.Threshold, seconds(l.Duration), seconds(l.Reset), l.Disabled}
 }
 
 // disableMount takes a place to sign in away, and with it every token that was given there.

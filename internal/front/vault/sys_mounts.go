@@ -54,6 +54,8 @@ type mountConfig struct {
 	TokenType  string `json:"token_type,omitempty"`
 	FolderRead bool   `json:"folder_read,omitempty"`
 	Protected  bool   `json:"protected,omitempty"`
+
+	Lockout *lockoutInfo `json:"user_lockout_config,omitempty"`
 }
 
 func visibility(listed bool) string {
