@@ -67,6 +67,12 @@ func NewAuthority(cfg Config) (*Authority, *Warrant) {
 	return a, &Warrant{a}
 }
 
+// Spent is a Caller whose request has spent its use of a limited token: what else the request does spends no other.
+func (w *Warrant) Spent(c Caller) Caller {
+	c.spent = true
+	return c
+}
+
 // Internal is the Caller of work that the house does by itself: boot, expiry, jobs.
 func (w *Warrant) Internal(name string) Caller {
 	return w.caller(Identity{ID: "internal:" + name, DisplayName: name, Method: "internal", Policies: []string{rootPolicy}})

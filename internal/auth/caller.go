@@ -49,6 +49,7 @@ type Caller struct {
 	from     From
 	terms    Terms
 	refusal  error
+	spent    bool // the use of a limited token that this request takes
 
 	authority *Authority // who made it
 }

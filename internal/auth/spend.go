@@ -8,7 +8,9 @@ import (
 
 // SpendsUse says that the Caller's token may be used a limited number of times, so that a use must be spent, durably,
 // before what it is for is done.
-func (c Caller) SpendsUse() bool { return c.refusal == nil && c.token != nil && c.token.Uses > 0 }
+func (c Caller) SpendsUse() bool {
+	return c.refusal == nil && c.token != nil && c.token.Uses > 0 && !c.spent
+}
 
 // Spend is the Changes that take one use from the Caller's token; the last use removes it. They expect the token as it
 // was read here: when that fails another use was quicker, and custody asks again. A token without a use left is a refusal.

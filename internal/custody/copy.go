@@ -68,7 +68,7 @@ func (d *Desk) Copy(ctx context.Context, c auth.Caller, from, to secret.Ref) (Co
 			return CopyJob{}, err
 		}
 		if e != nil {
-			err := d.copyOne(ctx, c, from, to)
+			err := d.copyOne(ctx, c, o, from, to)
 			j.Copied, j.Done = 1, true
 			return j.CopyJob, err
 		}
@@ -91,7 +91,7 @@ func (d *Desk) Copy(ctx context.Context, c auth.Caller, from, to secret.Ref) (Co
 	if err := t.change(ctx, []record.Change{{Key: copyPrefix + j.ID, Value: record.Encode(j), Expect: &zero}}); err != nil {
 		return CopyJob{}, t.done(err)
 	}
-	return d.CopyOn(ctx, c, j.ID)
+	return d.CopyOn(ctx, t.o.warrant.Spent(c), j.ID)
 }
 
 // CopyOn does one page of a job that the caller began.
@@ -159,7 +159,9 @@ func (d *Desk) copyPage(ctx context.Context, c auth.Caller, o *opened, j *copyRe
 		if target.Path, err = to.Path.Join(leaf); err != nil {
 			return err
 		}
-		switch err := d.copyOne(ctx, c, source, target); {
+		err = d.copyOne(ctx, c, o, source, target)
+		c = o.warrant.Spent(c) // the page is one request
+		switch {
 		case err == nil:
 			j.Copied++
 		case errors.Is(err, secret.ErrDenied):
@@ -185,13 +187,13 @@ func unreadable(err error) bool {
 }
 
 // copyOne reads one secret and makes another of it, as the caller, in one commit. There must be none of that name.
-func (d *Desk) copyOne(ctx context.Context, c auth.Caller, from, to secret.Ref) error {
+func (d *Desk) copyOne(ctx context.Context, c auth.Caller, o *opened, from, to secret.Ref) error {
 	r, err := d.Read(ctx, c, from)
 	if err != nil {
 		return err
 	}
 	none := uint64(0)
-	_, err = d.Write(ctx, c, to, Put{
+	_, err = d.Write(ctx, o.warrant.Spent(c), to, Put{
 		Value: r.Value, Kind: r.Version.Kind, ContentType: r.Version.ContentType, NotBefore: r.Version.NotBefore, Expires: r.Version.Expires,
 		Custom: r.Head.Custom, CAS: &none,
 	})

@@ -69,6 +69,7 @@ type opened struct {
 	root      *locked.Buffer // guarded by Desk.sealing; overwritten when the Desk seals
 	view      *view
 	authority *auth.Authority
+	warrant   *auth.Warrant
 	self      auth.Caller // the house itself: expiry, jobs
 	local     auth.Caller // whoever can open the store in their own process
 	reloading sync.Mutex  // one reload of the table at a time, so that an older one never lands on a newer

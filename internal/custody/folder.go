@@ -43,6 +43,16 @@ func (d *Desk) ReadFolder(ctx context.Context, c auth.Caller, ref secret.Ref, mo
 	return r, t.done(err)
 }
 
+// ReadFolderInstead is ReadFolder as the second half of a request whose Read found no secret: that one has spent the use of a
+// limited token.
+func (d *Desk) ReadFolderInstead(ctx context.Context, c auth.Caller, ref secret.Ref, most int) (FolderReading, error) {
+	o := d.open.Load()
+	if o == nil {
+		return FolderReading{}, secret.ErrSealed
+	}
+	return d.ReadFolder(ctx, o.warrant.Spent(c), ref, most)
+}
+
 func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref, most int) (FolderReading, error) {
 	var r FolderReading
 	names, err := t.d.names(ctx, sp, Folder{Path: ref.Path, Limit: 2*most + 1})

@@ -121,6 +121,7 @@ func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.
 		AllowWeakIDs:  d.cfg.WeakIDs,
 		Renewers:      d.cfg.Renewers,
 	})
+	o.warrant = warrant
 	o.self, o.local = warrant.Internal("house"), warrant.Local(d.cfg.Node)
 	return o, nil
 }

@@ -27,7 +27,7 @@ func (d *Desk) Move(ctx context.Context, c auth.Caller, from, to secret.Ref) err
 	if err := t.done(nil); err != nil {
 		return err
 	}
-	t, sp, err := d.enter(ctx, c, to, verbMoveTo)
+	t, sp, err := d.enter(ctx, t.o.warrant.Spent(c), to, verbMoveTo)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func readDataOrFolder(rq *request, ref secret.Ref) (answer, error) {
 	if err == nil || !errors.Is(err, secret.ErrNotFound) {
 		return a, err
 	}
-	f, folderErr := rq.front.desk.ReadFolder(rq.ctx, rq.caller, ref, custody.MaxFolder)
+	f, folderErr := rq.front.desk.ReadFolderInstead(rq.ctx, rq.caller, ref, custody.MaxFolder)
 	if errors.Is(folderErr, secret.ErrNotFound) {
 		return answer{}, err
 	}
