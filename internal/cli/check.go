@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/keephold/keephold/internal/dotenv"
 	"github.com/keephold/keephold/internal/inspect"
+	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/settings"
 )
 
@@ -53,11 +54,11 @@ func checkCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dangers, err := p.dangers(cmd.Context())
+			report, err := inspect.Tree(cmd.Context(), os.DirFS(p.dir))
 			if err != nil {
-				return err
+				return failf(exitIO, "%w", err)
 			}
-			return env.printFindings(o, p, e, len(values), slices.Concat(findings, drift, dangers))
+			return env.printFindings(o, p, e, len(values), slices.Concat(findings, p.misread(report, e, values), drift, dangers(report)))
 		},
 	}
 	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
@@ -90,17 +91,50 @@ func envFlag(p *project, e environment) string {
 	return " --env " + e.name
 }
 
-// dangers is what the project's code does to secrets, with its place.
-func (p *project) dangers(ctx context.Context) ([]finding, error) {
-	report, err := inspect.Tree(ctx, os.DirFS(p.dir))
-	if err != nil {
-		return nil, failf(exitIO, "%w", err)
+// misread is what a library at a place in the code would not take, although another might: each has its own words for a
+// bool and its own form of a list.
+func (p *project) misread(report *inspect.Report, e environment, values map[string]value) []finding {
+	var out []finding
+	known := p.Settings.Index()
+	for i := range report.Settings {
+		read := &report.Settings[i]
+		words, ok := wordsOf(read.Reader)
+		v, set := values[read.Name]
+		s := known[read.Name]
+		if !ok || !set || s == nil || v.text == "" && s.Required.Holds(e.name) {
+			continue // what is missing is said already
+		}
+		if v.text != "" && s.Check(v.text, settings.AnyWords) != nil {
+			continue // nobody takes it, which is said already
+		}
+		as := settings.Setting{Name: read.Name, Type: read.Type}
+		if err := as.Check(v.text, words); err != nil {
+			out = append(out, finding{Kind: string(settings.Invalid), Name: read.Name,
+				Text: fmt.Sprintf("%s: %s does not read it: %s", read.Place, read.Reader, strings.TrimSuffix(err.Error(), ": "+secret.ErrInvalid.Error())),
+				Fix:  "keephold set " + read.Name + envFlag(p, e)})
+		}
 	}
+	return out
+}
+
+// wordsOf is whose reading of a value counts; python-dotenv and os.environ read text as it is.
+func wordsOf(r inspect.Reader) (settings.Words, bool) {
+	switch r {
+	case inspect.Decouple:
+		return settings.DecoupleWords, true
+	case inspect.Pydantic:
+		return settings.PydanticWords, true
+	}
+	return settings.AnyWords, false
+}
+
+// dangers is what the project's code does to secrets, with its place.
+func dangers(report *inspect.Report) []finding {
 	var out []finding
 	for _, d := range report.Dangers {
 		out = append(out, finding{Kind: string(d.Code), Name: d.Name, Text: d.Place.String() + ": " + d.Message, Fix: d.Fix, Warn: d.Code == inspect.CachedForLife})
 	}
-	return out, nil
+	return out
 }
 
 // drift compares .env.example with the schema. A project without one has none.

@@ -48,11 +48,13 @@ func (env Env) local(ctx context.Context, o *options) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
+	leave := takeTurn(dir)
 	keep, err := server.OpenLocal(ctx, env.localConfig(dir))
 	if err != nil {
+		_ = leave() // what matters is why it does not open
 		return nil, localFault(dir, err)
 	}
-	o.closers = append(o.closers, func() error { return keep.Close(context.WithoutCancel(ctx)) })
+	o.closers = append(o.closers, func() error { return errors.Join(keep.Close(context.WithoutCancel(ctx)), leave()) })
 	o.localKeep = &api{addr: localAddr, namespace: o.namespace, http: &http.Client{Transport: keep}, seen: env.see(o)}
 	o.localOwner = keep
 	return o.localKeep, nil

@@ -91,7 +91,7 @@ func TestPeersReadWhatWeWrite(t *testing.T) {
 			}
 			r := rand.New(rand.NewPCG(3, 4))
 			for _, dialects := range [][]dotenv.Dialect{{p.dialect}, together(p.dialect)} {
-				vars := writable(r, 833, dialects)
+				vars := writable(r, 834, dialects)
 				src, err := dotenv.Write(vars, dialects...)
 				if err != nil {
 					t.Fatal(err)

@@ -332,7 +332,7 @@ func (d *dangerReader) cached(fn *python.Function) {
 	})
 	if what != "" {
 		d.w.danger(CachedForLife, "", Place{d.f.name, fn.Line}, fn.Name+" keeps "+what+" for the life of the process and will not see a rotation",
-			"clear the cache when the secret changes, or restart on change: keephold run --watch --")
+			"clear the cache when the secret changes, or restart on change: keephold run --watch")
 	}
 }
 
