@@ -43,12 +43,7 @@ that takes a secret on the command line (--token), for throw-away servers in tes
 			if err != nil {
 				return serverFault(err)
 			}
-			if err := env.announce(o, d); err != nil {
-				over, stop := context.WithCancel(cmd.Context())
-				stop()
-				return errors.Join(err, d.Run(over)) // takes down what was opened
-			}
-			return d.Run(cmd.Context())
+			return env.runDev(cmd.Context(), o, d)
 		},
 	}
 	f := c.Flags()
@@ -59,6 +54,23 @@ that takes a secret on the command line (--token), for throw-away servers in tes
 	f.BoolVar(&cfg.PlaintextAnywhere, "allow-plaintext-anywhere", false, "serve plaintext also on addresses that are not loopback")
 	f.StringVar(&cfg.Dir, "store", "", "directory to keep the data in; opened again by itself")
 	return c
+}
+
+// runDev serves, and says so when everything that it says is there.
+func (env Env) runDev(ctx context.Context, o *options, d *server.Dev) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	err := d.Complete(ctx)
+	if err == nil {
+		err = env.announce(o, d)
+	}
+	if err == nil || ctx.Err() != nil { // who was told to stop meanwhile has nothing to announce
+		return <-ended
+	}
+	stop()
+	return errors.Join(err, <-ended)
 }
 
 // announce prints what a person needs to go on, or one line for a program.

@@ -108,9 +108,6 @@ func (d *Dev) furnish(ctx context.Context, k *Keep, cfg DevConfig) error {
 	if err := d.makeRole(ctx, k, local); err != nil {
 		return err
 	}
-	if err := d.makeIdentities(ctx, k, local); err != nil {
-		return err
-	}
 	return d.expose(ctx, k, local, cfg.As)
 }
 

@@ -56,8 +56,15 @@ func devIdentities() []machine.Create {
 // keptGrace is how long the credentials of an earlier start of a kept development server go on working.
 const keptGrace = 30 * 24 * time.Hour
 
-// makeIdentities makes one identity of each kind, or gives those of a kept store fresh credentials.
-func (d *Dev) makeIdentities(ctx context.Context, k *Keep, local auth.Caller) error {
+// Complete makes one identity of each kind, or gives those of a kept store fresh credentials. It is for those who show them,
+// while the server answers already: the RSA key of Google's takes longer than everything else of a start. Run takes the keep down,
+// so Complete returns before Run's context ends.
+func (d *Dev) Complete(ctx context.Context) error {
+	k := d.Server.cfg.Keep
+	local, err := k.Desk.Local()
+	if err != nil {
+		return err
+	}
 	d.Identities = map[machine.Kind]machine.Credential{}
 	for _, a := range devIdentities() {
 		a.Policies = []string{"dev"}
