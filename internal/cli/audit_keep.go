@@ -92,8 +92,10 @@ func (env Env) tailKeep(ctx context.Context, a *api, follow bool, last uint64) e
 	p := url.Values{"last": {strconv.FormatUint(last, 10)}}
 	for {
 		next, err := env.stream(ctx, a, "keephold/audit-tail?"+p.Encode())
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil // how following ends
+		default:
 		}
 		if err != nil {
 			return err

@@ -338,7 +338,7 @@ func TestAuditTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("got %s", resp.Status)
 	}
 	lines := bufio.NewScanner(resp.Body)
