@@ -200,7 +200,8 @@ func (env Env) offerRecovery(cmd *cobra.Command, o *options, yes bool) error {
 	if err := writeFile(mark, nil, 0o600); err != nil {
 		return failf(exitCannotWrite, "%w", err)
 	}
-	if yes || !isTerminal(env.Stdin) || env.confirm("print a recovery key, in case the key of your keep is lost", false) != nil {
+	agreed := !yes && isTerminal(env.Stdin) && env.confirm("print a recovery key, in case the key of your keep is lost", false) == nil
+	if !agreed {
 		env.talk("Your keep opens with a key on this machine. Against its loss:  keephold recovery export")
 		return nil
 	}
