@@ -56,7 +56,7 @@ func TestBind(t *testing.T) {
 		Missing  *uint          `keephold:"MISSING"`
 		Float    float32        `keephold:"FLOAT"`
 		Dur      time.Duration  `keephold:"DUR"`
-		Seconds  time.Duration  `keephold:"SECONDS"`
+		Plain    time.Duration  `keephold:"SECONDS"`
 		URL      *url.URL       `keephold:"URL" type:"url"`
 		IP       netip.Addr     `keephold:"IP"`
 		List     []string       `keephold:"LIST"`
@@ -76,7 +76,7 @@ func TestBind(t *testing.T) {
 	where, _ := url.Parse("https://shop.example/x?y=1")
 	want := got // what is not named below is compared with itself, so every field is
 	want.Text, want.Empty, want.None, want.Yes, want.Int, want.Uint, want.Missing = " as it is ", "", "a default", true, -42, &seven, nil
-	want.Float, want.Dur, want.Seconds, want.URL, want.IP = 2.5, 90*time.Minute, 90*time.Second, where, netip.MustParseAddr("192.0.2.7")
+	want.Float, want.Dur, want.Plain, want.URL, want.IP = 2.5, 90*time.Minute, 90*time.Second, where, netip.MustParseAddr("192.0.2.7")
 	want.List, want.JSONList, want.Ints = []string{"a", "b", "c"}, []string{"a", "b,c", "3"}, []int{1, 2, 3}
 	want.Map, want.Level, want.Bytes, want.Own = map[string]int{"a": 1}, 2, []byte("é"), "left alone"
 	want.DB.Host, want.DB.Port, want.DB.Replica.Host = "db.internal", 5432, "replica.internal"

@@ -39,13 +39,13 @@ func (e *Error) Error() string {
 func (e *Error) Is(target error) bool {
 	switch e.Status {
 	case http.StatusNotFound:
-		return target == ErrNotFound //nolint:errorlint // a sentinel is compared with what was asked for
+		return target == ErrNotFound
 	case http.StatusForbidden, http.StatusUnauthorized:
-		return target == ErrDenied //nolint:errorlint // as above
+		return target == ErrDenied
 	case http.StatusBadRequest:
-		return target == ErrInvalid //nolint:errorlint // as above
+		return target == ErrInvalid
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return target == ErrUnavailable //nolint:errorlint // as above
+		return target == ErrUnavailable
 	}
 	return false
 }

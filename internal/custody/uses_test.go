@@ -57,6 +57,6 @@ func TestLimitedUses(t *testing.T) {
 }
 
 func (k *keep) move(c auth.Caller, from, to string) error {
-	var a, b secret.Ref = ref(k.t, from), ref(k.t, to)
+	a, b := ref(k.t, from), ref(k.t, to)
 	return k.desk.Move(k.t.Context(), c, a, b)
 }

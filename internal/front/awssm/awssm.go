@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -255,5 +254,5 @@ func (rq *request) fail(w http.ResponseWriter, err error) {
 		Type    string `json:"__type"`
 		Message string `json:"Message,omitempty"`
 	}{e.code, e.text}) // strings always marshal
-	_, _ = io.WriteString(w, string(b))
+	_, _ = w.Write(b)
 }

@@ -92,7 +92,7 @@ func (f *Front) fail(w http.ResponseWriter, rq *request, err error) {
 
 // words is the text beside the code. What was not said for clients to read is said by the sentinel alone.
 func (rq *request) words(s, err error) string {
-	switch s {
+	switch s { //nolint:errorlint // s is a sentinel itself
 	case secret.ErrNotFound, secret.ErrDeleted, secret.ErrDestroyed:
 		return "A secret with (name/id) " + strings.TrimSuffix(rq.name+"/"+rq.version, "/") + " was not found in this key vault. " +
 			"If you recently deleted this secret you may be able to recover it using the correct recovery command."

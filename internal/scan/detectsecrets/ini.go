@@ -114,9 +114,7 @@ func splitLines(text string) []string {
 // items are the names and values of a section, those of DEFAULT first, with their references filled in.
 func items(sections []*section, s *section) ([][2]string, error) {
 	all := &section{}
-	for _, o := range sections[0].options {
-		all.options = append(all.options, o)
-	}
+	all.options = append(all.options, sections[0].options...)
 	if s != sections[0] {
 		for _, o := range s.options {
 			if at := all.find(o.name); at != nil {

@@ -135,7 +135,9 @@ func (t *Tool) command(ctx context.Context, args []string) error {
 // modify takes the options behind the command; some belong to one command only.
 func (t *Tool) modify(command string, options []string) error {
 	for _, o := range options {
-		owner, shown, set := "", "--"+o, (*bool)(nil)
+		var owner string
+		var set *bool
+		shown := "--" + o
 		switch o {
 		case "force":
 			owner, shown, set = "install", "-f|--force", &t.force

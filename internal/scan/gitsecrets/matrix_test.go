@@ -101,7 +101,9 @@ func TestMatrix(t *testing.T) {
 	}
 	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	t.Setenv("GIT_CONFIG_GLOBAL", "")
-	os.Unsetenv("GIT_CONFIG_GLOBAL") //nolint:errcheck // Setenv above restores it
+	if err := os.Unsetenv("GIT_CONFIG_GLOBAL"); err != nil { // Setenv above restores it
+		t.Fatal(err)
+	}
 	for _, k := range []string{"GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"} {
 		t.Setenv(k, "2026-01-02T03:04:05Z")
 	}
