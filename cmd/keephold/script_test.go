@@ -62,6 +62,7 @@ func scripts() testscript.Params {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_CONFIG_HOME", "")
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv(belowTests, "1")
 			env.Values[servers{}] = new([]*exec.Cmd)
 			return nil
