@@ -41,7 +41,7 @@ func emptySeat(t testing.TB, dotenv string) *seat {
 	t.Helper()
 	home := t.TempDir()
 	s := &seat{t: t, home: home, dir: filepath.Join(home, "shop app")}
-	s.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TERM=xterm", "LANG=C.UTF-8", "NO_COLOR=1", belowTests + "=1"}
+	s.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TERM=xterm", "LANG=C.UTF-8", "NO_COLOR=1", belowTests + "=1", "GORACE=" + os.Getenv("GORACE")}
 	for _, name := range []string{"data", "config", "cache"} {
 		s.env = append(s.env, "XDG_"+strings.ToUpper(name)+"_HOME="+filepath.Join(home, name))
 	}
