@@ -92,7 +92,7 @@ func (a *account) present(text string) auth.Caller {
 	return a.rig.Authenticate(context.Background(), auth.Credential{Claim: gcpsa.Claim{Assertion: parsed, Prover: a.prover, Accept: gcpsa.ForService([]string{service})}})
 }
 
-func TestAssertionOfTheService(t *testing.T) {
+func TestAdvisoryJWTConfusion(t *testing.T) {
 	a := newAccount(t)
 	with := func(changes map[string]any) map[string]any {
 		c := a.claims()
