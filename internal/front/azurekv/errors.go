@@ -66,7 +66,8 @@ func (f *Front) fail(w http.ResponseWriter, rq *request, err error) {
 	out, text := fault{http.StatusInternalServerError, "InternalServerError", ""}, "internal error"
 	for _, s := range secret.Sentinels() {
 		if errors.Is(err, s) {
-			out, text = table[s], rq.words(s, err)
+			out = table[s]
+			text = rq.words(out, s, err)
 			break
 		}
 	}
@@ -91,20 +92,20 @@ func (f *Front) fail(w http.ResponseWriter, rq *request, err error) {
 }
 
 // words is the text beside the code. What was not said for clients to read is said by the sentinel alone.
-func (rq *request) words(s, err error) string {
-	switch s { //nolint:errorlint // s is a sentinel itself
-	case secret.ErrNotFound, secret.ErrDeleted, secret.ErrDestroyed:
+func (rq *request) words(out fault, s, err error) string {
+	switch {
+	case out.code == "SecretNotFound":
 		return "A secret with (name/id) " + strings.TrimSuffix(rq.name+"/"+rq.version, "/") + " was not found in this key vault. " +
 			"If you recently deleted this secret you may be able to recover it using the correct recovery command."
-	case secret.ErrDisabled:
+	case out.inner == "SecretDisabled":
 		return "Operation get is not allowed on a disabled secret."
-	case secret.ErrTrashed:
+	case out.inner == "ObjectIsDeletedButRecoverable":
 		return "Secret " + rq.name + " is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged."
-	case secret.ErrExists:
-		return "A secret with this name is already in this key vault."
-	case secret.ErrDenied:
+	case out.inner == "ForbiddenByPolicy":
 		return "Caller is not authorized to perform action on resource. Ask who keeps this vault for a policy that allows it."
-	case secret.ErrInvalid, secret.ErrTooLarge, secret.ErrSignIn, secret.ErrUnsupported:
+	case out.code == "Conflict":
+		return "A secret with this name is already in this key vault."
+	case out.status == http.StatusBadRequest, out.status == http.StatusUnauthorized:
 		return strings.TrimPrefix(err.Error(), s.Error()+": ")
 	}
 	return s.Error()
