@@ -93,6 +93,7 @@ func terminalJobs(t *testing.T, s *seat, flags []string) {
 	p.want(">> ")
 	p.press("fg\r")
 	p.want("keephold run")
+	p.wantForeground() // bash says what it brings back before it does
 	p.press("\x03")
 	p.want(">> ")
 	p.press("echo code $?; exit\r")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // seat is a developer's place: a project in a directory with a space in its name, and a home with XDG directories.
@@ -183,6 +184,25 @@ func (p *session) want(text string) {
 		}
 		if time.Now().After(until) {
 			p.t.Fatalf("it never says %q:\n%s", text, p.said)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// wantForeground waits until the terminal belongs to another process group than the session's first program.
+func (p *session) wantForeground() {
+	p.t.Helper()
+	until := time.Now().Add(patience)
+	for {
+		group, err := unix.IoctlGetInt(int(p.tty.Fd()), unix.TIOCGPGRP)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if group != p.cmd.Process.Pid {
+			return
+		}
+		if time.Now().After(until) {
+			p.t.Fatalf("no job comes to the foreground:\n%s", p.said)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -33,10 +34,10 @@ type Errand struct {
 }
 
 // mortal counts the steps of a process towards its death.
-type mortal struct{ left int }
+type mortal struct{ left atomic.Int64 } // a server and its client may both take steps
 
 func (m *mortal) step(string) {
-	if m.left--; m.left == 0 {
+	if m.left.Add(-1) == 0 {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // no step after the death
 	}
@@ -67,7 +68,8 @@ func beMortal(line []byte) error {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return err
 	}
-	m := &mortal{left: e.Die}
+	m := new(mortal)
+	m.left.Store(int64(e.Die))
 	errands := map[string]func(Errand, *mortal) error{
 		"restore": restoreMortally, "restore online": restoreOnlineMortally, "snapshot": snapshotMortally,
 		"upgrade": upgradeMortally, "shred": shredMortally,
