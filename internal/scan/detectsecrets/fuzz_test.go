@@ -53,6 +53,7 @@ func FuzzViews(f *testing.F) {
 	f.Add("[a]\nk = v\n  more\n; c\nx: %(k)s\n", "f.ini")
 	f.Add("a:\n  - b: c # d\n  - &x {e: f}\n  - *x\n", "f.yaml")
 	f.Add("PASSWORD=x\n", ".env")
+	f.Add("\x80=0", "0")
 	e, err := defaultSettings().compile(func(string, ...any) {})
 	if err != nil {
 		f.Fatal(err)

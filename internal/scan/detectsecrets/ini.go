@@ -232,12 +232,22 @@ type placed struct {
 	line int
 }
 
+// begins says that a line is name, then spaces, colons or equals signs, then value. The text may be no UTF-8.
+func begins(line, name, value string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimLeft(line, "\t\n\f\r "), name)
+	for ok && rest != "" && strings.IndexByte(" :=", rest[0]) >= 0 {
+		if rest = rest[1:]; strings.HasPrefix(rest, value) {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *iniTracker) find(name, value string) []placed {
 	values := valueLines(value)
 	if len(values) == 0 {
 		return nil
 	}
-	first := regexp.MustCompile(`^\s*` + regexp.QuoteMeta(name) + `[ :=]+` + regexp.QuoteMeta(values[0]))
 	var out []placed
 	next := 0
 	for i, line := range t.rest {
@@ -248,7 +258,7 @@ func (t *iniTracker) find(name, value string) []placed {
 		case line == "" || line[0] == '#' || line[0] == ';':
 			continue
 		case next == 0:
-			if first.MatchString(line) {
+			if begins(line, name, values[0]) {
 				out = append(out, placed{values[0], t.gone + i + 1})
 				next++
 			}
