@@ -3,6 +3,7 @@ package detectsecrets
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -70,4 +71,17 @@ func FuzzViews(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReferencesAreBounded: a file whose references come to more than anybody's memory is looked at line by line.
+func TestReferencesAreBounded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("[s]\n")
+	for i := range 9 {
+		fmt.Fprintf(&b, "k%d = %s\n", i, strings.Repeat(fmt.Sprintf("%%(k%d)s", i+1), 50))
+	}
+	b.WriteString("k9 = x\n")
+	if lines, err := iniLines(b.String(), false); err == nil {
+		t.Errorf("filled in to %d lines", len(lines))
+	}
 }

@@ -112,7 +112,7 @@ func splitLines(text string) []string {
 }
 
 // items are the names and values of a section, those of DEFAULT first, with their references filled in.
-func items(sections []*section, s *section) ([][2]string, error) {
+func items(sections []*section, s *section, left *int) ([][2]string, error) {
 	all := &section{}
 	all.options = append(all.options, sections[0].options...)
 	if s != sections[0] {
@@ -126,7 +126,7 @@ func items(sections []*section, s *section) ([][2]string, error) {
 	}
 	var out [][2]string
 	for i := range all.options {
-		v, err := interpolate(all, all.options[i].value(), 0)
+		v, err := interpolate(all, all.options[i].value(), 0, left)
 		if err != nil {
 			return nil, err
 		}
@@ -139,10 +139,14 @@ func (o *option) value() string {
 	return strings.TrimRight(strings.Join(o.lines, "\n"), " \t\n\r\v\f")
 }
 
-const maxReference = 10
+const (
+	maxReference = 10
+	maxFilledIn  = 4 << 20 // bytes that the references of one file may come to: ten levels of them grow without measure
+)
 
-func interpolate(s *section, text string, depth int) (string, error) {
-	if depth > maxReference {
+// interpolate fills in the references of a text. What that costs is taken from left.
+func interpolate(s *section, text string, depth int, left *int) (string, error) {
+	if *left -= len(text) + 1; depth > maxReference || *left < 0 {
 		return "", errNotParsed
 	}
 	var b strings.Builder
@@ -167,7 +171,7 @@ func interpolate(s *section, text string, depth int) (string, error) {
 		if o == nil {
 			return "", errNotParsed
 		}
-		v, err := interpolate(s, o.value(), depth+1)
+		v, err := interpolate(s, o.value(), depth+1, left)
 		if err != nil {
 			return "", err
 		}
@@ -187,6 +191,7 @@ func iniLines(text string, header bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	left := maxFilledIn
 	t := &iniTracker{}
 	for _, l := range splitLines(text) {
 		t.rest = append(t.rest, strings.TrimSpace(l))
@@ -194,7 +199,7 @@ func iniLines(text string, header bool) ([]string, error) {
 	var out []string
 	// DEFAULT comes first, then the others in the order of the file.
 	for _, s := range sections {
-		pairs, err := items(sections, s)
+		pairs, err := items(sections, s, &left)
 		if err != nil {
 			return nil, err
 		}
