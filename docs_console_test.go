@@ -178,6 +178,9 @@ func runBlocks(blocks []block, dir, bin, tmp string) (offences []string) {
 	err := sh.Run()
 	if sh.Process != nil {
 		_ = syscall.Kill(-sh.Process.Pid, syscall.SIGTERM) // what still runs behind
+		for until := time.Now().Add(time.Minute); syscall.Kill(-sh.Process.Pid, 0) == nil && time.Now().Before(until); {
+			time.Sleep(10 * time.Millisecond) // what writes to the directory ends before the directory does
+		}
 	}
 	if ctx.Err() != nil {
 		offences = append(offences, fmt.Sprintf("%s: took too long: %v", blocks[0].doc, err))
