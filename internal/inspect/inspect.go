@@ -218,22 +218,28 @@ func (r *Report) sort() {
 	sort.SliceStable(r.Unread, func(i, j int) bool { return by(r.Unread[i].Place, r.Unread[j].Place) })
 }
 
-// looksSecret judges a setting by its name.
+// looksSecret judges a setting by its name. What is taken for a secret by mistake costs a hidden prompt; what is not,
+// a leak.
 func looksSecret(name string) bool {
 	n := "_" + strings.ToUpper(name) + "_"
 	for _, not := range []string{"PUBLIC_KEY", "KEY_ID_", "TOKEN_URL", "TOKEN_EXPIRE", "TOKEN_TTL", "TOKEN_LIFETIME", "_MINUTES_", "_SECONDS_",
-		"_DAYS_", "_ALGORITHM_", "SECRETS_DIR", "SECRET_NAME", "SECRET_ID_", "_FILE_", "_PATH_", "_HEADER_", "_LENGTH_", "PASSWORD_MIN"} {
+		"_DAYS_", "_ALGORITHM_", "SECRETS_DIR", "SECRET_NAME", "SECRET_ID_", "_FILE_", "_PATH_", "_HEADER_", "_LENGTH_", "PASSWORD_MIN",
+		"_ENABLED_", "_ENABLE_", "_DISABLED_", "MAX_TOKENS"} {
 		if strings.Contains(n, not) {
 			return false
 		}
 	}
-	for _, part := range []string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "PRIVATE_KEY", "CREDENTIAL", "PASSPHRASE"} {
+	if !strings.HasSuffix(n, "TOKENS_") { // API_TOKENS are some, TOKENS_SERVER is about them
+		n = strings.ReplaceAll(n, "_TOKENS_", "_")
+	}
+	for _, part := range []string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "PRIVATE_KEY", "CREDENTIAL", "PASSPHRASE",
+		"_AUTH_CODE_", "_OVERRIDE_CODE_", "_KEY_HEX_", "_KEY_B64_", "_KEY_BASE64_", "POSTGRES_URL_", "POSTGRES_URI_", "MYSQL_URL_"} {
 		if strings.Contains(n, part) {
 			return true
 		}
 	}
-	for _, end := range []string{"_KEY_", "_PWD_", "_PASS_", "_DSN_", "DATABASE_URL_", "DATABASE_URI_", "DB_URL_", "REDIS_URL_", "MONGO_URL_",
-		"MONGODB_URI_", "BROKER_URL_", "AMQP_URL_", "RABBITMQ_URL_", "_SALT_"} {
+	for _, end := range []string{"_KEY_", "_KEYS_", "_PWD_", "_PASS_", "_DSN_", "DATABASE_URL_", "DATABASE_URI_", "DB_URL_", "DB_URI_", "REDIS_URL_",
+		"STORE_URI_", "MONGO_URL_", "MONGODB_URI_", "BROKER_URL_", "AMQP_URL_", "RABBITMQ_URL_", "_SALT_", "_AUTH_", "_WEBHOOK_", "_WEBHOOK_URL_"} {
 		if strings.HasSuffix(n, end) {
 			return true
 		}

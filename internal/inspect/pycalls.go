@@ -15,6 +15,7 @@ const DjangoEnviron Reader = "environ.Env"
 type envRead struct {
 	name, def python.Expr
 	required  bool
+	hard      bool // it fails by itself without a value
 	probe     bool // it only asks whether the name is there
 }
 
@@ -33,7 +34,7 @@ func (f *pyFile) environRead(x python.Expr) *envRead {
 		}
 	case *python.Subscript:
 		if f.qualified(x.Value) == "os.environ" {
-			return &envRead{name: x.Index, required: true}
+			return &envRead{name: x.Index, required: true, hard: true}
 		}
 	case *python.Operation:
 		if (x.Op == "in" || x.Op == "not in") && len(x.Operands) == 2 && f.qualified(x.Operands[1]) == "os.environ" {
@@ -83,6 +84,15 @@ func (w *world) readCalls(f *pyFile) {
 func (r *callReader) expr(x python.Expr) {
 	r.surroundings(x)
 	if read := r.f.environRead(x); read != nil && !r.skip[x] {
+		switch name, _ := r.f.text(read.name); {
+		case read.probe:
+		case read.def == nil:
+			read.required = r.w.needed(r.f, x, name, read.hard)
+		case isNone(read.def): // the author says it himself, but for the line "if x is None: raise"
+			if read.required = r.f.needs.fatal[r.f.needs.target[x]]; read.required {
+				read.def = nil
+			}
+		}
 		r.report(Environ, x, read, hint{})
 		return
 	}
@@ -100,15 +110,8 @@ func (r *callReader) expr(x python.Expr) {
 		r.config(reader, method, call)
 		return
 	}
-	if wr, ok := r.w.wrappers[last(full)]; ok && full != "" && !strings.HasPrefix(full, "os.") {
-		if name := call.Argument(wr.name, ""); name != nil {
-			read := &envRead{name: name, def: call.Argument(wr.def, "default")}
-			read.required = read.def == nil && wr.def >= 0
-			if _, known := r.f.text(name); known {
-				r.report(Environ, x, read, hint{})
-				return
-			}
-		}
+	if r.wrapperCall(call, full) {
+		return
 	}
 	r.cloud(call, full)
 }
@@ -174,7 +177,7 @@ func (r *callReader) report(reader Reader, x python.Expr, read *envRead, h hint)
 	name, known := r.f.text(read.name)
 	place := Place{r.f.name, x.Position().Line}
 	if !known || name == "" {
-		if _, isParam := read.name.(*python.Name); !isParam || !r.isWrapperBody(x) {
+		if !r.w.wrapped[x] {
 			r.w.report.Unread = append(r.w.report.Unread, Unread{place, "the name of the variable is only known at run time"})
 		}
 		return
@@ -212,31 +215,19 @@ func refineByName(s *Setting) {
 			s.Type = settings.String
 		}
 	}
-	s.Secret = s.Secret || looksSecret(s.Name) && s.Type != settings.Bool && s.Type != settings.Int && s.Type != settings.Port
+	s.Secret = s.Secret || s.nameIsSecret()
+}
+
+// nameIsSecret judges by the name, where the type leaves room for a secret.
+func (s *Setting) nameIsSecret() bool {
+	switch s.Type {
+	case settings.Bool, settings.Int, settings.Float, settings.Port, settings.Enum:
+		return false
+	}
+	return looksSecret(s.Name)
 }
 
 func (s *Setting) asSetting() *settings.Setting { return &settings.Setting{Name: s.Name, Type: s.Type} }
-
-// isWrapperBody says whether x stands in a function that was recognised as a wrapper: its callers are reported instead.
-func (r *callReader) isWrapperBody(x python.Expr) bool {
-	found := false
-	python.Walk(r.f.module.Body, func(n any) bool {
-		fn, ok := n.(*python.Function)
-		if !ok {
-			return !found
-		}
-		if _, is := r.w.wrappers[fn.Name]; is {
-			python.Walk(fn.Body, func(n any) bool {
-				if n == x {
-					found = true
-				}
-				return !found
-			})
-		}
-		return !found
-	})
-	return found
-}
 
 // configObject tells whether x is a decouple, Starlette or environ object, or a method of one.
 func (r *callReader) configObject(x python.Expr) (Reader, string) {
@@ -270,12 +261,15 @@ func (r *callReader) config(reader Reader, method string, call *python.Call) {
 		return
 	}
 	read := &envRead{name: call.Args[0], def: call.Argument(-1, "default")}
-	if reader == DjangoEnviron && read.def == nil {
+	if (reader == DjangoEnviron || reader == Decouple) && read.def == nil {
 		read.def = call.Argument(1, "default")
 	}
 	read.required = read.def == nil
 	h := hint{}
 	cast := call.Argument(-1, "cast")
+	if cast == nil && reader == Decouple {
+		cast = call.Argument(2, "cast")
+	}
 	if cast == nil && reader == Starlette {
 		cast = call.Argument(1, "cast")
 		if read.def == nil {
@@ -301,6 +295,11 @@ func (r *callReader) config(reader Reader, method string, call *python.Call) {
 		s := &r.w.report.Settings[before+i]
 		s.Masked, s.Secret = masked, s.Secret || masked
 	}
+}
+
+func isNone(x python.Expr) bool {
+	c, ok := x.(*python.Constant)
+	return ok && c.Kind == python.None
 }
 
 // cast reads bool, int, Csv(), Choices([…]), Secret.

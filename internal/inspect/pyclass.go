@@ -11,8 +11,10 @@ import (
 // classConfig is what model_config, class Config or class keywords say.
 type classConfig struct {
 	prefix, delimiter, secrets string
+	target                     string // what the prefix goes before: variable (also when empty), alias, all
 	envFiles                   []string
 	caseSensitive, byName      bool
+	env                        map[string][]string // pydantic 1: class Config: fields = {"key": {"env": "NAME"}}
 }
 
 // pyField is an annotated name of a class.
@@ -43,7 +45,7 @@ func (w *world) readClasses(f *pyFile) {
 		}
 		for _, field := range w.fields(c, 0) {
 			before := len(w.report.Settings)
-			w.field(field, conf, def.Name, "", 0, true)
+			w.field(field, conf, def.Name, "", 0, !w.given(def.Name, field.name))
 			for _, s := range w.report.Settings[before:] {
 				if s.Masked {
 					class.Hidden++
@@ -111,6 +113,10 @@ func (conf *classConfig) set(f *pyFile, key string, value python.Expr) {
 	switch key {
 	case "env_prefix":
 		conf.prefix = text
+	case "env_prefix_target":
+		conf.target = text
+	case "fields":
+		conf.fieldNames(f, value)
 	case "env_nested_delimiter":
 		conf.delimiter = text
 	case "secrets_dir":
@@ -129,6 +135,27 @@ func (conf *classConfig) set(f *pyFile, key string, value python.Expr) {
 			}
 		} else if text != "" {
 			conf.envFiles = []string{text}
+		}
+	}
+}
+
+// fieldNames reads {"key": {"env": "NAME"}}.
+func (conf *classConfig) fieldNames(f *pyFile, value python.Expr) {
+	fields, ok := value.(*python.Dict)
+	if !ok {
+		return
+	}
+	conf.env = map[string][]string{}
+	for i, key := range fields.Keys {
+		field, _ := f.text(key)
+		inner, ok := fields.Values[i].(*python.Dict)
+		if !ok {
+			continue
+		}
+		for j, k := range inner.Keys {
+			if word, _ := f.text(k); word == "env" {
+				conf.env[field] = aliasNames(f, inner.Values[j])
+			}
 		}
 	}
 }
@@ -212,15 +239,13 @@ func (w *world) field(p pyField, conf classConfig, path, above string, depth int
 		}
 	}
 	required = required && !info.optional
-	model := w.classes[info.kind.model]
-	if model != nil && w.derives(model, "BaseSettings", 0) {
-		return // it reads the environment by itself and is reported as a class of its own
-	}
-	if model != nil && conf.delimiter != "" && depth < 8 {
+	if len(info.kind.models) > 0 && conf.delimiter != "" && depth < 8 {
 		inner := conf
-		inner.prefix = ""
-		for _, f := range w.fields(model, 0) {
-			w.field(f, inner, path+"."+p.name, info.names[0]+conf.delimiter, depth+1, required)
+		inner.prefix, inner.env = "", nil
+		for _, name := range info.kind.models {
+			for _, f := range w.fields(w.classes[name], 0) {
+				w.field(f, inner, path+"."+p.name, info.names[0]+conf.delimiter, depth+1, required && len(info.kind.models) == 1)
+			}
 		}
 		return
 	}
@@ -231,7 +256,7 @@ func (w *world) field(p pyField, conf classConfig, path, above string, depth int
 	if s.Type == settings.Int && strings.HasSuffix(strings.ToUpper(s.Name), "PORT") {
 		s.Type = settings.Port
 	}
-	s.Secret = s.Masked || looksSecret(s.Name) && s.Type != settings.Bool && s.Type != settings.Int && s.Type != settings.Port
+	s.Secret = s.Masked || info.kind.secret || s.nameIsSecret()
 	w.report.Settings = append(w.report.Settings, s)
 	w.secretDefault(s)
 }
@@ -271,9 +296,20 @@ func (w *world) fieldInfo(p pyField, conf classConfig) fieldInfo {
 	} else if info.kind.optional && p.isOld(w) {
 		info.optional = true
 	}
-	own := conf.prefix + p.name
+	if names := conf.env[p.name]; len(names) > 0 && !info.alias {
+		info.names, info.alias = names, true
+	}
+	own := p.name
+	if conf.target != "alias" {
+		own = conf.prefix + own
+	}
 	if !conf.caseSensitive {
 		own = strings.ToUpper(own)
+	}
+	if info.alias && (conf.target == "alias" || conf.target == "all") {
+		for i := range info.names {
+			info.names[i] = conf.prefix + info.names[i]
+		}
 	}
 	if !info.alias {
 		info.names = []string{own}

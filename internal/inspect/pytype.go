@@ -11,9 +11,10 @@ import (
 type pyType struct {
 	typ      settings.Type
 	masked   bool // SecretStr
+	secret   bool // by its kind: the address of a store, with the password in it
 	optional bool // None is allowed
 	choices  []string
-	model    string // a class of the project
+	models   []string // classes of the project; several in a union
 }
 
 // typeOf reads an annotation; one that is a string is parsed.
@@ -54,6 +55,9 @@ func (w *world) union(f *pyFile, members []python.Expr, depth int) pyType {
 		}
 		t := w.typeOf(f, m, depth+1)
 		optional := out.optional || t.optional
+		if len(out.models) > 0 && len(t.models) > 0 { // Union[Cat, Dog]
+			out.models = append(out.models, t.models...)
+		}
 		if !found || out.typ == settings.String { // str | int: the stricter one says more, but str takes all
 			masked := out.masked
 			if !found {
@@ -108,7 +112,10 @@ func (w *world) generic(f *pyFile, x *python.Subscript, depth int) pyType {
 
 // named maps the name of a type to ours.
 func (w *world) named(f *pyFile, name string, depth int) pyType {
-	if strings.HasSuffix(name, "Dsn") || strings.HasSuffix(name, "Url") {
+	if strings.HasSuffix(name, "Dsn") {
+		return pyType{typ: settings.URL, secret: true}
+	}
+	if strings.HasSuffix(name, "Url") {
 		return pyType{typ: settings.URL}
 	}
 	switch name {
@@ -148,7 +155,7 @@ func (w *world) named(f *pyFile, name string, depth int) pyType {
 	case w.derives(c, "Enum", 0) || w.derives(c, "StrEnum", 0) || w.derives(c, "IntEnum", 0):
 		return pyType{typ: settings.Enum, choices: enumValues(c)}
 	case w.derives(c, "BaseModel", 0) || w.derives(c, "BaseSettings", 0) || isDataclass(c):
-		return pyType{typ: settings.JSON, model: name}
+		return pyType{typ: settings.JSON, models: []string{name}}
 	}
 	return pyType{typ: settings.String}
 }

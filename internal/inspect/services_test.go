@@ -133,7 +133,11 @@ func TestPublicServices(t *testing.T) {
 	if err != nil || len(files) != 5 {
 		t.Fatalf("%d label files, want 5 (%v)", len(files), err)
 	}
-	known := map[string][6]int{}
+	known := map[string][6]int{ // what is still wrong; docs/inspect.md names each
+		"canarytokens": {0, 0, 0, 0, 0, 1},
+		"healthchecks": {0, 0, 0, 10, 0, 1},
+		"simplelogin":  {0, 0, 0, 0, 0, 2},
+	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".tsv")
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,10 @@ type world struct {
 	// instances are module-level names that hold a settings object; makers are functions that return one.
 	instances map[string]*pyClass
 	makers    map[string]*pyClass
-	wrappers  map[string]wrapper // functions that read the variable that a parameter names
+	wrappers  map[string][]wrapper // functions that read the variable that a parameter names
+	wrapped   map[python.Expr]bool // their looks: the callers are reported instead
+	asked     asked
+	makings   map[string][]making // of a class: the calls that make an object of it
 }
 
 // pyFile is one parsed file with what its names stand for.
@@ -25,6 +28,7 @@ type pyFile struct {
 	names   map[string]string      // local name to what it was imported as: "getenv" to "os.getenv"
 	consts  map[string]python.Expr // module-level names that are assigned once
 	configs map[string]Reader      // names that hold a decouple or Starlette config object
+	needs   *needs
 }
 
 // pyClass is a class definition and where it stands.
@@ -33,13 +37,10 @@ type pyClass struct {
 	def  *python.Class
 }
 
-// wrapper is a function whose parameter number name is looked up in the environment, with parameter number def in place
-// of a missing value (-1: none).
-type wrapper struct{ name, def int }
-
 func newWorld(r *Report) *world {
 	return &world{report: r, classes: map[string]*pyClass{}, instances: map[string]*pyClass{}, makers: map[string]*pyClass{},
-		wrappers: map[string]wrapper{}}
+		wrappers: map[string][]wrapper{}, wrapped: map[python.Expr]bool{}, asked: asked{},
+		makings: map[string][]making{}}
 }
 
 func (w *world) parse(s Source) {
@@ -164,8 +165,10 @@ func (w *world) read() {
 		w.findObjects(f)
 	}
 	for _, f := range w.files {
-		w.findWrappers(f)
+		f.needs = w.findNeeds(f)
+		w.findMakings(f)
 	}
+	w.findWrappers()
 	for _, f := range w.files {
 		w.readClasses(f)
 		w.readCalls(f)
@@ -253,46 +256,4 @@ func (w *world) derives(c *pyClass, ancestor string, depth int) bool {
 		}
 	}
 	return false
-}
-
-// findWrappers finds functions such as def env(name, default=None): return os.getenv(name, default).
-func (w *world) findWrappers(f *pyFile) {
-	python.Walk(f.module.Body, func(n any) bool {
-		fn, ok := n.(*python.Function)
-		if !ok {
-			return true
-		}
-		params := map[string]int{}
-		k := 0
-		for _, p := range fn.Params {
-			if p.Name == "self" || p.Name == "cls" || p.Name == "" {
-				continue
-			}
-			params[p.Name] = k
-			k++
-		}
-		python.Walk(fn.Body, func(n any) bool {
-			x, ok := n.(python.Expr)
-			if !ok {
-				return true
-			}
-			read := f.environRead(x)
-			if read == nil {
-				return true
-			}
-			if name, ok := read.name.(*python.Name); ok {
-				if i, is := params[name.ID]; is {
-					wr := wrapper{i, -1}
-					for p, j := range params {
-						if p == "default" || p == "fallback" {
-							wr.def = j
-						}
-					}
-					w.wrappers[fn.Name] = wr
-				}
-			}
-			return true
-		})
-		return true
-	})
 }

@@ -176,7 +176,9 @@ func (p *parser) comparison() string {
 	case p.accept("in"):
 		return "in"
 	case p.accept("is"):
-		p.accept("not")
+		if p.accept("not") {
+			return "is not"
+		}
 		return "is"
 	case p.is("not") && p.ahead().text == "in":
 		p.at += 2

@@ -297,6 +297,7 @@ func (p *parser) branches() Stmt {
 			c.Heads = append(c.Heads, p.named())
 		case p.is("except") && t.text == "try":
 			p.at++
+			c.Handlers++
 			p.accept("*")
 			if !p.is(":") {
 				c.Heads = append(c.Heads, p.expressions())

@@ -172,6 +172,8 @@ type (
 		Heads   []Expr // conditions, iterables, context managers, exceptions
 		Targets []Expr // of for and with; With[i] belongs to the head of the same index, nil without as
 		Bodies  [][]Stmt
+		// Handlers is how many bodies after the first belong to an except.
+		Handlers int
 	}
 )
 
