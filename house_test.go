@@ -23,7 +23,7 @@ var floors = [][]string{
 		"internal/record/...", "internal/audit/...", "internal/seal/...", "internal/wire", "internal/lane", "internal/snapshot", "internal/hygiene",
 	},
 	2: {
-		"internal/auth/...", "internal/registry", "internal/policy/hcl", "internal/settings/toml", "internal/scan/...",
+		"internal/auth/...", "internal/registry", "internal/policy/hcl", "internal/policy/iam", "internal/settings/toml", "internal/scan/...",
 		"internal/scrub", "internal/provider/...", "internal/inspect/...", "internal/launch", "internal/envfile",
 		"internal/offline", "internal/ownkey",
 	},

@@ -210,7 +210,12 @@ func (a *Authority) compile(ctx context.Context, h *holding) error {
 		h.set = policy.RootOf(path)
 		return nil
 	}
-	set, err := a.cfg.Policies(ctx, h.token.Namespace, h.identity.Policies, h.who.facts())
+	facts := h.who.facts()
+	facts.Principals = []string{policy.Everyone}
+	if h.standing != nil {
+		facts.Principals = append(facts.Principals, h.standing.Principals...)
+	}
+	set, err := a.cfg.Policies(ctx, h.token.Namespace, h.identity.Policies, facts)
 	if err != nil {
 		return fmt.Errorf("policies of the token: %w", err)
 	}

@@ -25,15 +25,16 @@ type Claim interface {
 
 // Standing is what is known of a machine identity before anything is proved. It is shared once it is answered.
 type Standing struct {
-	Identity  string // stable id
-	Name      string // shown and recorded
-	Method    string // the kind of identity: "aws-key"
-	Namespace secret.NamespaceID
-	Policies  []string
-	Meta      []secret.Pair
-	Expires   time.Time // zero: never
-	Records   []string  // keys of the records that this was derived from
-	Key       Material
+	Identity   string // stable id
+	Name       string // shown and recorded
+	Method     string // the kind of identity: "aws-key"
+	Namespace  secret.NamespaceID
+	Policies   []string
+	Meta       []secret.Pair
+	Expires    time.Time // zero: never
+	Records    []string  // keys of the records that this was derived from
+	Principals []string  // what policies attached to resources call it, besides policy.Everyone
+	Key        Material
 }
 
 // Material is what a proof is checked with. It prints as nothing.

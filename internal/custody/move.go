@@ -63,6 +63,9 @@ func (t *turn) move(ctx context.Context, old *secret.Space, from secret.Ref, sp 
 		if e == nil {
 			return t.absent(ctx, old, from)
 		}
+		if len(t.o.table.Load().Attached(old, e.head.UID)) > 0 {
+			return auth.Tell(secret.ErrInvalid, "%s has a resource policy, which says who may do what there; take it away before the secret moves", from)
+		}
 		there, err := t.d.find(ctx, t.o, sp, to.Path)
 		if err != nil {
 			return err

@@ -55,6 +55,9 @@ func (t *turn) remove(ctx context.Context, sp *secret.Space, ref secret.Ref, che
 		if err == nil && job {
 			t.d.wakeJobs()
 		}
+		if err == nil {
+			t.detached(ctx, sp, e.head.UID)
+		}
 		return err
 	}
 	return fmt.Errorf("%s: %w", ref, secret.ErrBusy)
@@ -64,6 +67,7 @@ func (t *turn) remove(ctx context.Context, sp *secret.Space, ref secret.Ref, che
 func (t *turn) removal(sp *secret.Space, e *entry) (ops []store.Op, job bool, err error) {
 	ns, uid := sp.Namespace, e.head.UID
 	ops = []store.Op{{Key: headKey(ns, uid), Delete: true, Expect: store.Expect(e.headRev)}, {Key: recordPrefix + seenKey(sp, uid), Delete: true}}
+	ops = append(ops, detachOps(sp, uid)...) // a secret made at the path again is another one: who was let in to this is not let in to that
 	if len(e.head.Versions) > eraseAtOnce {
 		more, err := t.d.sealChanges(t.o, []record.Change{{Key: erasePrefix + string(uid), Value: record.Encode(eraseJob{ns, uid})}})
 		return append(ops, more...), true, err
@@ -153,7 +157,7 @@ func (d *Desk) runPurge(ctx context.Context, o *opened, prefix string) error {
 
 func (d *Desk) purgeNames(ctx context.Context, o *opened, sp *secret.Space, prefix string) error {
 	for {
-		names, _, err := d.engine.List(ctx, store.Query{Prefix: prefix, Limit: store.MaxOps / 2})
+		names, _, err := d.engine.List(ctx, store.Query{Prefix: prefix, Limit: store.MaxOps / 5}) // a secret is its name, its head, and what is attached to it
 		if err != nil {
 			return storeError(err)
 		}
@@ -167,7 +171,7 @@ func (d *Desk) purgeNames(ctx context.Context, o *opened, sp *secret.Space, pref
 				if err := d.erase(ctx, valuePrefix+string(sp.Namespace)+"/"+string(uid)+"/"); err != nil {
 					return err
 				}
-				ops = append(ops, store.Op{Key: headKey(sp.Namespace, uid), Delete: true})
+				ops = append(append(ops, store.Op{Key: headKey(sp.Namespace, uid), Delete: true}), detachOps(sp, uid)...)
 			}
 			ops = append(ops, store.Op{Key: e.Key, Delete: true})
 			d.cache.drop(strings.Replace(e.Key, tombPrefix, namePrefix, 1))

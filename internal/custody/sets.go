@@ -38,7 +38,8 @@ func (o *opened) compile(d *Desk) func(context.Context, secret.NamespaceID, []st
 func (s *setCache) get(d *Desk, table *registry.Table, ns secret.NamespaceID, names []string, facts policy.Facts) (*policy.Set, error) {
 	names = slices.Clone(names)
 	slices.Sort(names)
-	key := string(ns) + "\x00" + strings.Join(names, "\x00")
+	named := slices.DeleteFunc(slices.Clone(facts.Principals), func(who string) bool { return !table.Names(ns, who) })
+	key := string(ns) + "\x00" + strings.Join(names, "\x00") + "\x01" + strings.Join(named, "\x00")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := d.now()
@@ -72,6 +73,14 @@ func (s *setCache) get(d *Desk, table *registry.Table, ns secret.NamespaceID, na
 		in := *p
 		in.Namespace = space.Path
 		policies = append(policies, &in)
+	}
+	attached, err := table.AttachedFor(ns, named)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range attached {
+		p.Namespace = space.Path
+		policies = append(policies, p)
 	}
 	set := policy.Compile(now, policies...)
 	if !templated {

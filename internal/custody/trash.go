@@ -248,6 +248,9 @@ func (t *turn) purge(ctx context.Context, sp *secret.Space, ref secret.Ref, chec
 		if err == nil && job {
 			t.d.wakeJobs()
 		}
+		if err == nil {
+			t.detached(ctx, sp, e.head.UID)
+		}
 		return err
 	}
 	return fmt.Errorf("%s: %w", ref, secret.ErrBusy)

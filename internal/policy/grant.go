@@ -30,39 +30,53 @@ const (
 // Grant gives a role verbs on some paths of a Space. Its JSON is stable: equal grants have equal bytes.
 type Grant struct {
 	Role  string   `json:"role"`
-	Verbs []Verb   `json:"verbs"`          // sorted, each once
-	Space string   `json:"space"`          // canonical name; "+" stands for one segment of it
-	Paths []string `json:"paths"`          // sorted; as in policies, a "*" at the end and "+" for a segment
-	Flat  bool     `json:"flat,omitempty"` // the Space is home to kv v1
+	Verbs []Verb   `json:"verbs"`           // sorted, each once; of one vendor's words, or of ours
+	Space string   `json:"space"`           // canonical name; "+" stands for one segment of it
+	Paths []string `json:"paths"`           // sorted; as in policies, a "*" at the end and "+" for a segment
+	Flat  bool     `json:"flat,omitempty"`  // the Space is home to kv v1
+	Match Matching `json:"match,omitempty"` // how Paths are read
+	Deny  bool     `json:"deny,omitempty"`  // the verbs are kept away, whatever else gives them
+	As    string   `json:"as,omitempty"`    // how a vendor's words name where, to be shown again
 }
+
+// Matching says how the paths of a grant are read.
+type Matching string
+
+// The ways. A glob has "*" for any text and "?" for one byte, anywhere.
+const (
+	MatchPattern Matching = ""
+	MatchExact   Matching = "exact"
+	MatchGlob    Matching = "glob"
+)
 
 // maxPaths bounds what a grant may unfold to.
 const maxPaths = 256
 
 // giving is what one verb gives on one kind of resource below a Space.
 type giving struct {
-	word string // the segment after the Space
-	caps Capability
+	word  string // the segment after the Space
+	caps  Capability
+	whole bool // on the word itself, and no path below it
 }
 
 func givings(v Verb) []giving {
 	switch v {
 	case VerbRead:
-		return []giving{{"data", Read}, {"subkeys", Read}, {"metadata", Read}}
+		return []giving{{word: "data", caps: Read}, {word: "subkeys", caps: Read}, {word: "metadata", caps: Read}}
 	case VerbWrite:
-		return []giving{{"data", Create | Update | Patch}}
+		return []giving{{word: "data", caps: Create | Update | Patch}}
 	case VerbList:
-		return []giving{{"metadata", List | Scan | Subscribe}}
+		return []giving{{word: "metadata", caps: List | Scan | Subscribe}}
 	case VerbDelete:
-		return []giving{{"data", Delete}, {"delete", Update}, {"undelete", Update}}
+		return []giving{{word: "data", caps: Delete}, {word: "delete", caps: Update}, {word: "undelete", caps: Update}}
 	case VerbDestroy:
-		return []giving{{"destroy", Update}, {"metadata", Delete}}
+		return []giving{{word: "destroy", caps: Update}, {word: "metadata", caps: Delete}}
 	case VerbManage:
-		return []giving{{"metadata", Create | Update | Patch}}
+		return []giving{{word: "metadata", caps: Create | Update | Patch}}
 	case VerbRotate:
-		return []giving{{"rotate", Update | Delete}}
+		return []giving{{word: "rotate", caps: Update | Delete}}
 	case VerbAdmin:
-		all := []giving{{"backup", Read}, {"restore", Update}, {"replicate", Update | Delete}, {"policy", Read}}
+		all := []giving{{word: "backup", caps: Read}, {word: "restore", caps: Update}, {word: "replicate", caps: Update | Delete}, {word: "policy", caps: Read}}
 		for _, v := range []Verb{VerbRead, VerbWrite, VerbList, VerbDelete, VerbDestroy, VerbManage, VerbRotate} {
 			all = append(all, givings(v)...)
 		}
@@ -70,11 +84,11 @@ func givings(v Verb) []giving {
 	case VerbDeny:
 		var all []giving
 		for _, g := range givings(VerbAdmin) {
-			all = append(all, giving{g.word, Every})
+			all = append(all, giving{word: g.word, caps: Every})
 		}
 		return all
 	}
-	return nil
+	return wordGivings(v)
 }
 
 // NewGrant checks and normalises a grant: the role's name, the verbs (commas or spaces between them are allowed), and a path in which {A,B} stands for
@@ -88,8 +102,12 @@ func NewGrant(role string, verbs []string, space, path string, flat bool) (Grant
 		return Grant{}, fmt.Errorf("role: the name %q is reserved", name)
 	}
 	g := Grant{Role: name.String(), Space: strings.Trim(space, "/"), Flat: flat}
-	for _, v := range strings.FieldsFunc(strings.ToLower(strings.Join(verbs, ",")), func(r rune) bool { return r == ',' || r == ' ' }) {
-		g.Verbs = append(g.Verbs, Verb(v))
+	for _, v := range strings.FieldsFunc(strings.Join(verbs, ","), func(r rune) bool { return r == ',' || r == ' ' }) {
+		word, ok := ParseWord(v)
+		if !ok {
+			word = Verb(strings.ToLower(v))
+		}
+		g.Verbs = append(g.Verbs, word)
 	}
 	slices.Sort(g.Verbs)
 	g.Verbs = slices.Compact(g.Verbs)
@@ -165,6 +183,9 @@ func (g Grant) String() string {
 	for i, v := range g.Verbs {
 		verbs[i] = string(v)
 	}
+	if g.As != "" {
+		return fmt.Sprintf("grant %s %s '%s'", g.Role, strings.Join(verbs, ","), g.As)
+	}
 	path := strings.Join(g.Paths, ",")
 	if len(g.Paths) > 1 {
 		path = "{" + path + "}"
@@ -188,10 +209,17 @@ func (g Grant) Rules() ([]Rule, error) {
 	for _, v := range g.Verbs {
 		gives := givings(v)
 		if gives == nil {
-			return nil, fmt.Errorf("grant: unknown verb %q: use read, write, list, delete, destroy, manage, rotate, admin or deny", clip(string(v)))
+			return nil, fmt.Errorf("grant: unknown verb %q: use read, write, list, delete, destroy, manage, rotate, admin or deny, "+
+				"or a vendor's: secretsmanager:GetSecretValue, roles/secretmanager.viewer, azure:get", clip(string(v)))
 		}
 		for _, path := range g.Paths {
+			if _, foreign := words[v]; foreign && v.OnSpace() && !g.everything(path) {
+				return nil, fmt.Errorf("grant: %s is given on the whole of %s, not on a part of it", v, clip(g.Space))
+			}
 			for _, one := range gives {
+				if one.whole && !g.everything(path) {
+					continue // a secret holds no lists
+				}
 				rule, err := g.rule(v, one, path)
 				if err != nil {
 					return nil, err
@@ -199,7 +227,7 @@ func (g Grant) Rules() ([]Rule, error) {
 				rules = append(rules, rule)
 			}
 			if v == VerbAdmin && path == "*" && !g.Flat {
-				rule, _ := g.rule(v, giving{"config", Read | Update}, "") // the same Space was just parsed
+				rule, _ := g.rule(v, giving{word: "config", caps: Read | Update}, "") // the same Space was just parsed
 				rules = append(rules, rule)
 			}
 		}
@@ -207,23 +235,38 @@ func (g Grant) Rules() ([]Rule, error) {
 	return rules, nil
 }
 
+// everything reports whether a path is the whole Space.
+func (g Grant) everything(path string) bool { return path == "*" && g.Match != MatchExact }
+
 func (g Grant) rule(v Verb, gives giving, path string) (Rule, error) {
 	name := g.Space
 	if !g.Flat {
 		name += "/" + gives.word
 	}
-	if path != "" {
+	if path != "" && !gives.whole {
 		name += "/" + path
 	}
-	pattern, err := ParsePattern(name)
+	pattern, err := g.Match.parse(name)
 	if err != nil {
 		return Rule{}, fmt.Errorf("grant: %q: %w", clip(path), err)
 	}
 	r := Rule{Effect: Additive, Pattern: pattern, Capabilities: gives.caps, Origin: Origin{Policy: g.Role, Text: name}}
-	if v == VerbDeny {
+	if v == VerbDeny || g.Deny {
 		r.Effect = AbsoluteDeny
 	}
 	return r, nil
+}
+
+func (m Matching) parse(name string) (Pattern, error) {
+	switch m {
+	case MatchExact:
+		return Literal(name), checkText(name)
+	case MatchGlob:
+		return ParseGlob(name)
+	case MatchPattern:
+		return ParsePattern(name)
+	}
+	return Pattern{}, fmt.Errorf("unknown way to match: %q", clip(string(m)))
 }
 
 // GrantPolicy compiles a role's grants into one policy. Grants add up, as people expect: where two overlap both hold, within a role and among roles.

@@ -11,6 +11,8 @@ import (
 type Facts struct {
 	Entity *Entity // nil when the caller has no entity
 	Groups []Group // the groups that the entity is in, in the namespace of the policy
+
+	Principals []string // what policies attached to resources may call the caller; no template speaks of them
 }
 
 // Entity is the caller's identity as far as templates need it.

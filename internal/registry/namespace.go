@@ -128,7 +128,14 @@ func (a EmptyNamespace) Plan(ctx context.Context, _ auth.Caller, v record.View) 
 	for _, key := range policies {
 		changes = append(changes, record.Change{Key: key, Delete: true})
 	}
-	return len(mounts) == emptyPage || len(policies) == emptyPage, changes, err
+	if err != nil {
+		return false, nil, err
+	}
+	attached, err := v.List(ctx, record.Query{Prefix: attachPrefix + string(a.ID) + "/", Limit: emptyPage})
+	for _, key := range attached {
+		changes = append(changes, record.Change{Key: key, Delete: true})
+	}
+	return len(mounts) == emptyPage || len(policies) == emptyPage || len(attached) == emptyPage, changes, err
 }
 
 func readNamespace(ctx context.Context, v record.View, parent secret.NamespaceID, name string) (n *Namespace, r, id record.Record, err error) {

@@ -99,6 +99,10 @@ type Table struct {
 	faces      map[secret.Face]*secret.Space
 	facesOf    map[secret.SpaceID][]secret.Face
 
+	attachments []*Attachment // sorted by Space and path
+	attached    map[attachedTo][]*Attachment
+	named       map[principalKey][]*Attachment
+
 	quotaConfig QuotaConfig
 }
 
@@ -169,6 +173,10 @@ func (t *Table) add(r record.Record) error {
 			return err
 		}
 		t.exposures = append(t.exposures, e)
+	case strings.HasPrefix(r.Key, attachPrefix):
+		a := new(Attachment)
+		t.attachments = append(t.attachments, a)
+		return decode(a)
 	case r.Key == quotaConfigKey:
 		return t.addQuotaConfig(r.Value)
 	case strings.HasPrefix(r.Key, quotaPrefix):
@@ -198,6 +206,7 @@ func (t *Table) index() {
 		t.mountTree[m.Namespace][m.Name] = m
 	}
 	t.indexFaces()
+	t.indexAttachments()
 }
 
 // Space returns the Space with that canonical name.

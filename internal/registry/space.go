@@ -210,7 +210,7 @@ func (a DropSpace) Plan(ctx context.Context, c auth.Caller, v record.View) (*sec
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, append(faces,
+	return s, append(append(faces, DropAttachments(s, "")...),
 		r.Remove(),
 		record.Change{Key: spaceName(ns, a.Name), Delete: true},
 		record.Change{Key: PurgeKey(s.Namespace, s.ID), Value: record.Encode(s)}), nil

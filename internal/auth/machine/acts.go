@@ -186,7 +186,7 @@ func (a Delete) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.No
 	if err != nil {
 		return auth.None{}, nil, err
 	}
-	changes := []record.Change{r.Remove()}
+	changes := []record.Change{r.Remove(), {Key: "reg/policy/" + string(id.Namespace) + "/" + GrantsOf(id.UID), Delete: true}} // as the registry, which stands beside this room, keeps it
 	for _, p := range id.publics() {
 		changes = append(changes, record.Change{Key: publicKey(p), Delete: true})
 	}

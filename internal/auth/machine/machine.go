@@ -184,8 +184,9 @@ func (id *Identity) Key(public string, now time.Time) *Key {
 // Standing is the identity as auth keeps it between requests, proved by that key (nil: by something sealed elsewhere).
 func (id *Identity) Standing(k *Key, records []string) *auth.Standing {
 	s := &auth.Standing{
-		Identity: "machine:" + id.UID, Name: id.Name, Method: string(id.Kind), Namespace: id.Namespace, Policies: id.Policies, Expires: id.Expires, Records: records,
-		Meta: auth.Pairs(map[string]string{"public": id.Public, "home": id.Home, "kind": string(id.Kind), "uid": id.UID}),
+		Identity: "machine:" + id.UID, Name: id.Name, Method: string(id.Kind), Namespace: id.Namespace, Policies: append(slices.Clone(id.Policies), GrantsOf(id.UID)), Expires: id.Expires, Records: records,
+		Principals: id.principals(),
+		Meta:       auth.Pairs(map[string]string{"public": id.Public, "home": id.Home, "kind": string(id.Kind), "uid": id.UID}),
 	}
 	if k != nil {
 		s.Key = auth.Material{ID: k.ID, Shared: k.Shared, Public: k.Public, Digest: k.Digest}
@@ -195,6 +196,25 @@ func (id *Identity) Standing(k *Key, records []string) *auth.Standing {
 	}
 	return s
 }
+
+// principals is what policies attached to resources call the identity: itself, and everybody of its AWS account.
+func (id *Identity) principals() []string {
+	out := []string{Principal(id.UID)}
+	if id.Kind.Dialect() == secret.AWS {
+		out = append(out, AccountPrincipal(id.Home))
+	}
+	return out
+}
+
+// Principal is what policies attached to resources call an identity. Its uid never comes again, so what was given to an identity
+// that is gone is given to nobody.
+func Principal(uid string) string { return "identity:" + uid }
+
+// AccountPrincipal is everybody of an AWS account.
+func AccountPrincipal(account string) string { return "account:" + account }
+
+// GrantsOf is the name of the policy that every identity carries without being told: what was granted to itself.
+func GrantsOf(uid string) string { return "identity:" + uid }
 
 // Holds compares a presented secret with the material in constant time.
 func Holds(m auth.Material, presented []byte) bool {
