@@ -43,6 +43,10 @@ func routes() []route {
 		{http.MethodGet, "secrets/*:getIamPolicy", "GetIamPolicy", "resource", ""},
 		{http.MethodPost, "secrets/*:setIamPolicy", "SetIamPolicy", "resource", "*"},
 		{http.MethodPost, "secrets/*:testIamPermissions", "TestIamPermissions", "resource", "*"},
+		// Of a project, as its clients ask the Resource Manager (v1: projects.getIamPolicy and the like).
+		{http.MethodPost, ":getIamPolicy", "GetIamPolicy", "resource", "*"},
+		{http.MethodPost, ":setIamPolicy", "SetIamPolicy", "resource", "*"},
+		{http.MethodPost, ":testIamPermissions", "TestIamPermissions", "resource", "*"},
 		{http.MethodPost, "secrets/*:enableManagedRotation", "EnableManagedRotation", "parent", "*"},
 		{http.MethodPost, "secrets/*:rotateSecret", "RotateSecret", "parent", "*"},
 	}
@@ -59,11 +63,11 @@ func target(verb, path string) (route, string, error) {
 		}
 	}
 	parts := strings.Split(name, "/")
-	if len(parts) < 3 || parts[0] != "projects" {
+	if len(parts) < 3 && custom == "" || len(parts) < 2 || parts[0] != "projects" {
 		return route{}, "", errNoRoute
 	}
 	kinds, bare := parts[2:], name
-	if kinds[0] == "locations" && len(kinds) > 1 {
+	if len(kinds) > 1 && kinds[0] == "locations" {
 		kinds = kinds[2:]
 	}
 	shape := ""

@@ -20,6 +20,8 @@ func TestTarget(t *testing.T) {
 		{"GET", "/v1/projects/example.com:p/secrets/s/versions/latest:access", "AccessSecretVersion", "projects/example.com:p/secrets/s/versions/latest"},
 		{"POST", "/v1/projects/p/secrets/s/versions/1:destroy", "DestroySecretVersion", "projects/p/secrets/s/versions/1"},
 		{"GET", "/v1/projects/p/secrets/s:getIamPolicy", "GetIamPolicy", "projects/p/secrets/s"},
+		{"POST", "/v1/projects/p:getIamPolicy", "GetIamPolicy", "projects/p"},
+		{"POST", "/v1/projects/example.com:web:setIamPolicy", "SetIamPolicy", "projects/example.com:web"},
 	} {
 		row, name, err := target(test.verb, test.path)
 		if err != nil || row.rpc != test.rpc || name != test.name {
