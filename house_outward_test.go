@@ -11,7 +11,7 @@ import (
 
 // behindRequests are the rooms that a request of somebody unknown reaches.
 var behindRequests = []string{
-	"internal/wire", "internal/lane", "internal/front/...", "internal/auth/...", "internal/registry", "internal/policy/...", "internal/custody/...",
+	"internal/wire", "internal/lane", "internal/intercept", "internal/front/...", "internal/auth/...", "internal/registry", "internal/policy/...", "internal/custody/...",
 	"internal/record/...", "internal/store/...", "internal/audit/...", "internal/seal/...", "internal/snapshot", "internal/barrier", "internal/secret", "internal/server",
 }
 

@@ -20,7 +20,7 @@ var floors = [][]string{
 	},
 	1: {
 		"internal/store", "internal/store/bolt", "internal/store/mem", "internal/store/storetest",
-		"internal/record/...", "internal/audit/...", "internal/seal/...", "internal/wire", "internal/lane", "internal/snapshot", "internal/hygiene",
+		"internal/record/...", "internal/audit/...", "internal/seal/...", "internal/wire", "internal/lane", "internal/snapshot", "internal/hygiene", "internal/intercept",
 	},
 	2: {
 		"internal/auth/...", "internal/registry", "internal/policy/hcl", "internal/policy/iam", "internal/settings/toml", "internal/scan/...",
