@@ -125,6 +125,7 @@ func nativeOperations() []need {
 		{"native.identity.rotate", "keephold/identities/{path}", Update | Sudo},
 		{"native.identity.delete", "keephold/identities/{path}", Delete | Sudo},
 		{"native.identity.session", "keephold/session", open}, // a machine identity that proved who it is
+		{"native.identity.lend", "keephold/identities/{path}/session", Update},
 		{"native.space.make", "sys/mounts/{path}", Update},
 		{"native.space.read", "sys/mounts/{path}", Read},
 		{"native.space.protect", "sys/mounts/{path}", Update | Sudo},

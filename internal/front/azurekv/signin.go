@@ -18,11 +18,15 @@ import (
 	"github.com/keephold/keephold/internal/wire"
 )
 
-// microsoft are the hosts that clients with the vendor's addresses built in reach through the intercepting listener.
+// The hosts that clients with the vendor's addresses built in reach through the intercepting listener.
 const (
-	microsoftVaults = "vault.azure.net"
-	microsoftLogin  = "login.microsoftonline.com"
+	VendorDomain = "vault.azure.net"
+	VendorLogin  = "login.microsoftonline.com"
 )
+
+// TenantHeader is how a listener of one program says which tenant that program was given. It is no credential: it is named
+// in the challenge, for clients that refuse to sign in to any other, and says nothing about who they are.
+const TenantHeader = "X-Keephold-Azure-Tenant"
 
 // kinds are the identities that may sign in here.
 var kinds = []machine.Kind{machine.AzureSystem, machine.AzureUser}
@@ -30,10 +34,28 @@ var kinds = []machine.Kind{machine.AzureSystem, machine.AzureUser}
 // login is the address of the tenant's token service, as the challenge names it.
 func (f *Front) login(r *http.Request) string {
 	host := r.Host
-	if name, _, _ := strings.Cut(strings.ToLower(host), ":"); strings.HasSuffix(name, "."+microsoftVaults) {
-		host = microsoftLogin
+	if name, _, _ := strings.Cut(strings.ToLower(host), ":"); strings.HasSuffix(name, "."+VendorDomain) {
+		host = VendorLogin
 	}
-	return "https://" + host + "/" + f.cfg.Tenant
+	return "https://" + host + "/" + f.tenant(r)
+}
+
+// tenant is the one that a request's client is told of.
+func (f *Front) tenant(r *http.Request) string {
+	if t := r.Header.Get(TenantHeader); isTenant(t) {
+		return t
+	}
+	return f.cfg.Tenant
+}
+
+// isTenant says that s has the form of a tenant: an id, or a domain's name.
+func isTenant(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.')
+	})
 }
 
 // SignIn answers the token services: discovery, client credentials, and the managed identity of App Service.
@@ -72,7 +94,7 @@ func (f *Front) keys(w http.ResponseWriter, _ *http.Request) {
 // instance tells a client that asks whether the authority it was given is one of the vendor's clouds.
 func (f *Front) instance(w http.ResponseWriter, r *http.Request) {
 	say(w, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": "https://" + r.Host + "/" + f.cfg.Tenant + "/v2.0/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": "https://" + r.Host + "/" + f.tenant(r) + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata":                  []map[string]any{{"preferred_network": r.Host, "preferred_cache": r.Host, "aliases": []string{r.Host}}},
 	})
@@ -133,22 +155,30 @@ func (f *Front) grant(r *http.Request) (machine.Issued, string, error) {
 		return machine.Issued{}, "", &refusal{http.StatusUnauthorized, "invalid_client", "AADSTS7000218: The request body must contain 'client_secret'.", []int{7000218}}
 	case resource == "":
 		return machine.Issued{}, "", badRequest("The request body must contain the following parameter: 'scope', RESOURCE/.default.")
-	case !strings.EqualFold(r.PathValue("tenant"), f.cfg.Tenant):
-		return machine.Issued{}, "", &refusal{http.StatusBadRequest, "invalid_request", "AADSTS90002: Tenant not found. The tenant of this server is " + f.cfg.Tenant + ".", []int{90002}}
 	}
 	issued, err := f.issue(r, id, key, resource)
 	return issued, resource, err
 }
 
-// issue proves who signs in and gives it an access token for one resource.
+// issue proves who signs in and gives it an access token for one resource. Who asks at the address of a tenant has to be of
+// it; that is said to nobody who did not prove who they are.
 func (f *Front) issue(r *http.Request, id, key, resource string) (machine.Issued, error) {
 	caller := f.desk.Authenticate(r.Context(), auth.Credential{
 		Claim: machine.Presented{Public: id, Secret: auth.NewProof([]byte(key)), Kinds: kinds},
 		From:  auth.From{Addr: wire.Peer(r), UserAgent: r.UserAgent(), RequestID: newRequestID(), Dialect: secret.Azure},
 	})
+	if t := r.PathValue("tenant"); t != "" && caller.Refusal() == nil && !f.isOf(caller, t, f.tenant(r)) {
+		return machine.Issued{}, &refusal{http.StatusBadRequest, "invalid_request", "AADSTS90002: Tenant not found. The tenant of this server is " + f.cfg.Tenant + ".", []int{90002}}
+	}
 	return custody.Do(r.Context(), f.desk, caller, machine.Issue{
 		TTL: f.cfg.TokenTTL, Shorter: true, Kinds: kinds, Meta: map[string]string{audience: resource, "tenant": f.cfg.Tenant},
 	})
+}
+
+// isOf says that a tenant is the one of this server, the one that the client's listener speaks of, or the caller's own.
+func (f *Front) isOf(c auth.Caller, tenant, told string) bool {
+	own := slices.ContainsFunc(c.Identity().Meta, func(p secret.Pair) bool { return p.Key == "home" && strings.EqualFold(p.Value, tenant) })
+	return own || strings.EqualFold(tenant, f.cfg.Tenant) || strings.EqualFold(tenant, told)
 }
 
 // readForm reads a body of parameters, none of them twice.
