@@ -29,10 +29,16 @@ type runOptions struct {
 	watch                          bool
 	grace, every                   time.Duration
 	away                           offlineFlags
+	intercept                      bool
+	as                             []string // identities
+
+	reach *reach // what the last two started; nil without them
 }
 
 // outlives says whether something of keephold has to stay above the program.
-func (r *runOptions) outlives() bool { return r.redact || r.watch || r.secretsDir }
+func (r *runOptions) outlives() bool {
+	return r.redact || r.watch || r.secretsDir || r.intercept || len(r.as) > 0
+}
 
 func runCommand(env Env, o *options) *cobra.Command {
 	r := new(runOptions)
@@ -52,6 +58,7 @@ ended it; 66 if a required setting has no value.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return env.run(cmd, o, r, args) },
 	}
 	r.away.add(c, "run")
+	r.reachFlags(c)
 	f := c.Flags()
 	f.SetInterspersed(false)
 	f.StringVarP(&r.env, "env", "e", "", "environment (default: the project's)")
@@ -89,6 +96,9 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 		return err
 	}
 	p, err := findProject()
+	if r.withoutProject(err) {
+		return env.runBare(cmd, o, r, args)
+	}
 	if err != nil {
 		return err
 	}
@@ -107,6 +117,10 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 		}
 		defer func() { _ = dir.Close() }() // the next run sweeps what is left
 	}
+	if r.reach, err = env.startReach(cmd.Context(), o, r, p); err != nil {
+		return err
+	}
+	defer func() { _ = r.reach.Close() }() // nothing is left of it but a directory that the system sweeps
 	h, err := r.handover(p, e, got.values, dir)
 	if err != nil {
 		return err
@@ -195,8 +209,11 @@ func (r *runOptions) handover(p *project, e environment, values map[string]value
 		}
 	}
 	h.keys, h.mark = len(texts), [sha256.Size]byte(mark.Sum(nil))
-	h.environ, err = launch.Environment(merge)
-	return h, environFault(err)
+	if h.environ, err = launch.Environment(merge); err != nil {
+		return h, environFault(err)
+	}
+	h.environ, err = r.reach.environ(h.environ)
+	return h, err
 }
 
 // choose applies --only and --if-missing.

@@ -124,7 +124,7 @@ func openAzureSignIn(cfg *Config, man doorman) (http.Handler, error) {
 func newAzure(cfg *Config) (*azurekv.Front, error) {
 	return azurekv.New(azurekv.Config{
 		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth,
-		Domains: []string{cfg.Azure.Domain}, Vault: cfg.Azure.Vault, Tenant: cfg.Azure.Tenant,
+		Domains: []string{cfg.Azure.Domain, azurekv.VendorDomain}, Vault: cfg.Azure.Vault, Tenant: cfg.Azure.Tenant,
 	})
 }
 
@@ -183,7 +183,8 @@ func isAzureVault(cfg *Config, r *http.Request) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	if d := cfg.Azure.Domain; d != "" && strings.HasSuffix(strings.ToLower(host), "."+d) {
+	host = strings.ToLower(host)
+	if d := cfg.Azure.Domain; d != "" && strings.HasSuffix(host, "."+d) || strings.HasSuffix(host, "."+azurekv.VendorDomain) {
 		return !isAzureSignIn(cfg, r)
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
