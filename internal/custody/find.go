@@ -160,8 +160,7 @@ func (d *Desk) reveal(o *opened, ns secret.NamespaceID, e *entry) (secret.Value,
 	return v, err
 }
 
-// pick chooses the version a Ref names. Without a selector that is the latest: on the Space's own face as its dialect has
-// it, which is the newest with Google and Azure, whatever its state; the current one on every other face.
+// pick chooses the version a Ref names; without a selector that is the latest to the caller's dialect.
 func (t *turn) pick(sp *secret.Space, head *secret.Head, ref secret.Ref) (*secret.Version, error) {
 	var v *secret.Version
 	switch {
@@ -171,10 +170,8 @@ func (t *turn) pick(sp *secret.Space, head *secret.Head, ref secret.Ref) (*secre
 		v = head.Find(ref.Number)
 	case ref.Label != "":
 		v = head.Labelled(ref.Label)
-	case sp.Home == t.caller.From().Dialect && (sp.Home == secret.GCP || sp.Home == secret.Azure):
-		v = head.Find(head.Max)
 	default:
-		v = head.Find(head.Current)
+		v = head.Latest(sp.Home, t.caller.From().Dialect)
 	}
 	if v == nil {
 		return nil, fmt.Errorf("%s: no such version: %w", ref, secret.ErrNotFound)

@@ -155,6 +155,22 @@ func (h *Head) Labelled(label string) *Version {
 	return nil
 }
 
+// Latest returns the version that the secret's bare name stands for to a reader of dialect face in a Space of dialect home,
+// or nil. Google and Azure on their own face take the highest number, whatever its state; everyone else gets the current
+// one. What is still pending is nobody's latest: only dialects with stage labels know that it is there.
+func (h *Head) Latest(home, face Dialect) *Version {
+	if home != face || home != GCP && home != Azure {
+		return h.Find(h.Current)
+	}
+	for i := len(h.Versions) - 1; i >= 0; i-- {
+		v := &h.Versions[i]
+		if v.Number == h.Current || !v.HasLabel(LabelPending) {
+			return v
+		}
+	}
+	return nil
+}
+
 // Unlabel takes the label from whoever holds it. LabelCurrent cannot be taken away, only moved.
 func (h *Head) Unlabel(label string) {
 	if v := h.Labelled(label); v != nil && label != LabelCurrent {

@@ -171,9 +171,9 @@ func batchGetSecretValue(rq *request) (any, error) {
 	}
 	out := struct {
 		SecretValues []valueAnswer
-		Errors       []batchError `json:",omitempty"`
+		Errors       []batchError
 		NextToken    string       `json:",omitempty"`
-	}{SecretValues: []valueAnswer{}}
+	}{SecretValues: []valueAnswer{}, Errors: []batchError{}}
 	ids := in.SecretIdList
 	if len(in.Filters) > 0 {
 		page, err := rq.page(listing{filters: in.Filters, limit: in.MaxResults, most: 20, token: in.NextToken})

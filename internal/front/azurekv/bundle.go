@@ -110,14 +110,8 @@ func unix(t time.Time) *int64 {
 	return &s
 }
 
-// newest is the version that a name stands for on this face: the newest where Azure is the Space's home, else the current.
-// nil: it has none.
-func (rq *request) newest(h *secret.Head) *secret.Version {
-	if rq.home == secret.Azure {
-		return h.Find(h.Max)
-	}
-	return h.Find(h.Current)
-}
+// newest is the version that a name stands for on this face; nil: it has none.
+func (rq *request) newest(h *secret.Head) *secret.Version { return h.Latest(rq.home, secret.Azure) }
 
 // tagFacts replaces the tags among a version's facts.
 func tagFacts(facts []secret.Pair, tags map[string]string) []secret.Pair {

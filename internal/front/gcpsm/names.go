@@ -236,8 +236,8 @@ func (p place) pick(h *secret.Head, ref secret.Ref) (*secret.Version, error) {
 		v = h.Find(ref.Number)
 	case ref.Label != "":
 		v = h.Labelled(ref.Label)
-	case p.space != nil && p.space.Home == secret.GCP:
-		v = h.Find(h.Max)
+	case p.space != nil:
+		v = h.Latest(p.space.Home, secret.GCP)
 	default:
 		v = h.Find(h.Current)
 	}
