@@ -172,7 +172,7 @@ func batchGetSecretValue(rq *request) (any, error) {
 	out := struct {
 		SecretValues []valueAnswer
 		Errors       []batchError
-		NextToken    string       `json:",omitempty"`
+		NextToken    string `json:",omitempty"`
 	}{SecretValues: []valueAnswer{}, Errors: []batchError{}}
 	ids := in.SecretIdList
 	if len(in.Filters) > 0 {
