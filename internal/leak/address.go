@@ -29,6 +29,11 @@ scan:
 			at0 = q
 		}
 	}
+	if colon < 0 { // a user that is a mail address
+		if i := bytes.IndexByte(b[end:at0], ':'); i > 0 {
+			colon = end + i
+		}
+	}
 	lo := start
 	for lo > 0 && start-lo < 24 && (alnum(b[lo-1]) || b[lo-1] == '+' || b[lo-1] == '.' || b[lo-1] == '-') {
 		lo--

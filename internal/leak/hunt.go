@@ -130,11 +130,15 @@ func escapeBefore(b []byte, i int) bool {
 	return (c == 'n' || c == 't' || c == 'r') && at(b, i-2) == '\\'
 }
 
+// dullToken is the entropy, in bits per byte, that a token of 24 bytes or more hardly ever falls short of when a machine
+// drew it, even from hex digits.
+const dullToken = 2.9
+
 // token scores a token that stands alone. The second result is false when the rule refuses the secret outright.
 func (r *compiled) token(v []byte) (tally, bool) {
 	var t tally
 	s := measure(v)
-	if s.weak() || r.MinEntropy > 0 && s.entropy <= r.MinEntropy {
+	if s.weak() || r.MinEntropy > 0 && s.entropy <= r.MinEntropy || r.Check == NoCheck && !r.Human && s.n >= 24 && s.entropy < dullToken {
 		return t, false
 	}
 	if r.MinRandom > 0 && s.random() < r.MinRandom || documented(v) {
@@ -174,17 +178,34 @@ func (h *hunt) vendor(r *compiled, start, end int) {
 	}
 	fits := false
 	if r.prog != nil {
-		e, from, to, ok := r.prog.match(b, a.valueStart, &h.left)
-		if !ok || alnum(at(b, e)) {
-			// The vendor's keys look different: neither this rule nor one that goes by the name alone may report it.
+		if fits = h.fit(r.prog, &a); !fits && r.prog.almost(a.valueEnd-a.valueStart) {
+			// A key of this vendor that was cut or made up: neither this rule nor one that goes by the name alone may report it.
 			h.misses = append(h.misses, miss{a.valueStart, a.valueEnd - a.valueStart})
 			return
 		}
-		fits = true
-		a.valueStart, a.valueEnd = from, to
 	}
 	t := vendor(b, &a, r.common, fits)
 	h.add(r, start, a.valueEnd, a.valueStart, a.valueEnd, t)
+}
+
+// fit looks for the vendor's own format where the value starts, or a little before: a key may begin with what looks like
+// a separator or like a word of the name (sdk-, _).
+func (h *hunt) fit(prog *program, a *assignment) bool {
+	const most = 24
+	from := a.valueStart
+	for from > a.nameEnd && a.valueStart-from < most && (word(h.b[from-1]) || h.b[from-1] == '-' || h.b[from-1] == '=') {
+		from--
+	}
+	for ; from <= a.valueStart; from++ {
+		if alnum(at(h.b, from-1)) {
+			continue
+		}
+		if e, start, end, ok := prog.match(h.b, from, &h.left); ok && !alnum(at(h.b, e)) {
+			a.valueStart, a.valueEnd = start, end
+			return true
+		}
+	}
+	return false
 }
 
 func (h *hunt) generic(r *compiled, start, end int) {

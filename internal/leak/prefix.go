@@ -121,3 +121,31 @@ func (p *program) literals() []string {
 	}
 	return []string{strings.ToLower(best)}
 }
+
+// almost reports that n bytes are nearly as many as some way through the program takes: what is as long and yet does
+// not match was cut, mistyped or made up, while a value of quite another length is a key of another kind.
+func (p *program) almost(n int) bool {
+	const mostSteps = 2000
+	near, steps := false, 0
+	var walk func(pc, least, longest int)
+	walk = func(pc, least, longest int) {
+		for steps++; steps < mostSteps && !near; pc++ {
+			switch c := p.code[pc]; c.op {
+			case opSet:
+				least, longest = least+c.min, longest+c.max
+			case opLit:
+				least, longest = least+len(c.lit), longest+len(c.lit)
+			case opAlt:
+				walk(c.x, least, longest)
+				pc = c.y - 1
+			case opJump:
+				pc = c.x - 1
+			case opDone:
+				near = least/2 <= n && n <= longest+longest/2
+				return
+			}
+		}
+	}
+	walk(0, 0, 0)
+	return near
+}

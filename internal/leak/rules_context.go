@@ -79,6 +79,15 @@ func contextRules() []Rule {
 			Pattern: `(password|passwd|pwd|secret)["'\])]{0,3}\s{0,2}[=!]==?\s{0,2}["'](<[^"'\n$%{<][^"'\n]{3,60})["']`,
 		},
 		{
+			ID: "wordpress-salt", Family: "wordpress", Description: "a key or salt of a WordPress configuration", Confidence: High, Fold: true, MinRandom: 20,
+			Keywords: []string{"auth_key", "auth_salt", "logged_in_key", "logged_in_salt", "nonce_key", "nonce_salt"},
+			Pattern:  `(auth|logged_in|nonce)_(key|salt)["']\s{0,3},\s{0,12}["'](<[^'"\\\n]{40,90})["']`,
+		},
+		{
+			ID: "login-call", Family: "generic", Description: "a password as the second argument of a login", Confidence: Low, Human: true, Fold: true, Keywords: []string{".login("},
+			Pattern: `\.login\(\s{0,3}["'][^"'\n$%{<]{3,80}["'],\s{0,3}["'](<[^"'\n$%{<\s]{6,80})["']`,
+		},
+		{
 			ID: "service-account-key", Family: "gcp", Description: "the key id of a service account file", Confidence: Medium, Keywords: []string{`"private_key_id"`},
 			Pattern: `"private_key_id"\s{0,4}:\s{0,4}"(<[a-f0-9]{40})"`,
 		},

@@ -143,7 +143,7 @@ func TestVendorRules(t *testing.T) {
 					value = prog.generate(r)
 				}
 				if got := ruleFound(e, fmt.Sprintf(form, name, value)); got == "" {
-					t.Errorf(form+": not found", name, "(32 hex digits)")
+					t.Errorf("%s: not found", fmt.Sprintf(form, name, value))
 				}
 			}
 			for _, value := range []string{"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "${" + strings.ToUpper(name) + "_KEY}", "your-api-key-here", "os.environ.get(name)", "00000000-0000-0000-0000-000000000000", "https://api.vendor.com/v1/users"} {

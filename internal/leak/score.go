@@ -23,7 +23,7 @@ func (t *tally) add(points int, why string) {
 // Words inside of a name that say the value is no secret.
 var (
 	nameKills = []string{
-		"public", "publish", "pubkey", "csrf", "xsrf", "primary", "foreign", "cache", "sort", "partition", "next_token", "nexttoken", "nextpage", "page_token", "pagetoken", "keyboard", "keyword",
+		"public", "nonmatch", "notmatch", "wrong", "bogus", "publish", "pubkey", "csrf", "xsrf", "primary", "foreign", "cache", "sort", "partition", "next_token", "nexttoken", "nextpage", "page_token", "pagetoken", "keyboard", "keyword",
 		"keymap", "keycode", "monkey", "hotkey", "keyid", "key_id", "key-id", "keyframe", "tokeniz", "tokens", "tokenid", "token_id", "author", "_length", "_size", "length", "_count", "_ttl", "expire", "expiry", "regex", "pattern",
 		"column", "_path", "path", "filename", "_file", "-file", "_url", "-url", "_uri", "endpoint", "_type", "-type", "tokentype", "_name", "-name", "label", "prompt", "placeholder", "hint", "_message", "error",
 		"header", "selector", "class", "field", "policy", "provider", "checksum", "digest", "sha1", "sha256", "md5", "sha512", "integrity", "commit", "hash", "version", "format", "passive", "bypass", "compass", "passport", "passage", "passed",
@@ -78,9 +78,15 @@ func generic(b []byte, a *assignment) tally {
 		return t
 	}
 	if kind == passwordName {
-		return password(a, v, s)
+		if why == "pass" && !wholePass(name) || version(v) {
+			return t
+		}
+		return password(b, a, v, s)
 	}
 	if len(v) < 8 {
+		return t
+	}
+	if openly(v) != "" {
 		return t
 	}
 	r := s.random()
@@ -107,8 +113,14 @@ func generic(b []byte, a *assignment) tally {
 	case s.n > 200:
 		t.add(-20, "longer than keys are")
 	}
-	if a.quote == 0 {
+	switch {
+	case a.quote == 0:
 		t.add(code(v, s), "looks like code")
+	case bytes.IndexByte([]byte("$@&*%:"), v[0]) >= 0 && identifier(v[1:]):
+		t.add(-30, "a variable or template")
+	}
+	if kind == keyName && s.uuid(v) {
+		t.add(-30, "more likely the key of a record")
 	}
 	if f := holds(v, fillerList); f != "" {
 		t.add(-35, "holds "+f)
@@ -125,7 +137,7 @@ func generic(b []byte, a *assignment) tally {
 	if s.blank > 0 {
 		t.add(-25, "has blanks")
 	}
-	if s.digit == 0 && s.n < 40 && s.common*100 >= s.pairs*60 {
+	if s.digit == 0 && s.n < 40 && s.common*100 >= s.pairs*60 || joinedWords(v) {
 		t.add(-30, "made of words")
 	}
 	if s.digit == 0 && s.upper == 0 && s.other == 0 && s.n < 20 {
@@ -142,12 +154,14 @@ func generic(b []byte, a *assignment) tally {
 
 // password scores a value whose name says password: people's passwords are short and made of words, so the shape of
 // the assignment has to carry most of the weight.
-func password(a *assignment, v []byte, s shape) tally {
+func password(b []byte, a *assignment, v []byte, s shape) tally {
 	var t tally
 	t.add(30, "the name says password")
 	r := s.random()
 	t.add(r/3, "looks drawn by a machine")
 	switch {
+	case a.quote != 0 && a.oper == " ":
+		t.add(10, "quoted literal, no operator")
 	case a.quote != 0:
 		t.add(25, "quoted literal")
 	case a.oper == " ":
@@ -161,8 +175,14 @@ func password(a *assignment, v []byte, s shape) tally {
 	if s.other > 0 && s.other < s.n/2 && a.quote != 0 {
 		t.add(5, "special characters")
 	}
-	if a.quote == 0 {
-		t.add(code(v, s), "looks like code")
+	switch doubt := 0; {
+	case a.quote != 0:
+	default:
+		if doubt = code(v, s); doubt == bareName && setting(b, a) {
+			t.add(8, "a line of a configuration")
+			break
+		}
+		t.add(doubt, "looks like code")
 	}
 	if s.blank > 0 {
 		t.add(-35, "has blanks")
@@ -202,13 +222,16 @@ func trivial(v []byte) bool {
 	return false
 }
 
+// bareName is what an unquoted value loses when it could as well be the name of a variable.
+const bareName = -30
+
 // code takes points from a bare value that is an expression or a name rather than a literal.
 func code(v []byte, s shape) int {
 	switch {
 	case bytes.ContainsAny(v, "()[]{}"):
 		return -60
 	case s.digit == 0 && identifier(v):
-		return -30
+		return bareName
 	case bytes.Contains(v, []byte("::")) || bytes.Contains(v, []byte("->")) || bytes.Contains(v, []byte(".get")) || bytes.Contains(v, []byte("&&")):
 		return -60
 	case bytes.IndexByte(v, '.') > 0 && dotted(v):
@@ -294,7 +317,7 @@ func vendor(b []byte, a *assignment, common, fits bool) tally {
 	case s.n < 14:
 		t.add(-15, "short")
 	}
-	if s.digit == 0 && s.step < 8 && s.common*100 >= s.pairs*62 {
+	if s.digit == 0 && s.step < 8 && s.common*100 >= s.pairs*62 || joinedWords(v) {
 		t.add(-50, "made of words")
 	}
 	if s.digit*2 < 3 && s.n < 20 && s.step < 8 && !fits {
@@ -340,4 +363,79 @@ func human(v []byte) int {
 		return -30
 	}
 	return 0
+}
+
+// setting reports an assignment that fills its line the way files of settings write it, where a bare word is a value and
+// not a variable: NAME=word and NAME: word in capitals, or any name when the lines round it are settings or comments too.
+func setting(b []byte, a *assignment) bool {
+	from, to := lineAround(b, a.nameStart, 400)
+	if !assignedLine(b[from:to]) || len(bytes.TrimSpace(b[a.valueEnd:to])) > 0 {
+		return false
+	}
+	name := measure(b[a.nameStart:a.nameEnd])
+	if name.lower == 0 && name.upper > 2 && (a.valueStart == a.nameEnd+1 || b[a.nameEnd] == ':') {
+		return true
+	}
+	near := 0
+	if from > 0 {
+		lo, hi := lineAround(b, from-1, 400)
+		if !settingLine(b[lo:hi]) {
+			return false
+		}
+		near += hi - lo
+	}
+	if to+1 < len(b) {
+		lo, hi := lineAround(b, to+1, 400)
+		if !settingLine(b[lo:hi]) {
+			return false
+		}
+		near += hi - lo
+	}
+	return near > 0
+}
+
+// settingLine reports a line such as NAME=word, - name: word, [section], a comment or nothing.
+func settingLine(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 || line[0] == '#' || line[0] == ';' || line[0] == '[' || bytes.HasPrefix(line, []byte("//")) {
+		return true
+	}
+	return assignedLine(line)
+}
+
+// assignedLine reports a name, an operator and a word, and nothing else.
+func assignedLine(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	line = bytes.TrimPrefix(bytes.TrimPrefix(line, []byte("- ")), []byte("export "))
+	i := bytes.IndexAny(line, "=:")
+	if i <= 0 {
+		return false
+	}
+	name, v := bytes.TrimSpace(line[:i]), bytes.TrimSpace(line[i+1:])
+	return !bytes.ContainsAny(name, " \t\"'`()<>{};,$") && !bytes.ContainsAny(v, " \t\"'`()<>{};,=")
+}
+
+// wholePass reports that the name really says pass (DB_PASS, userPass, dbpass), not a word that happens to end so
+// (minipass, trespass).
+func wholePass(name []byte) bool {
+	for i := 0; i+4 <= len(name); i++ {
+		if !equalFold(name[i:i+4], "pass") {
+			continue
+		}
+		before, after := at(name, i-1), at(name, i+4)
+		if 'a' <= after && after <= 'z' && fold(name[i+3]) == name[i+3] {
+			continue
+		}
+		switch upper := 'A' <= name[i] && name[i] <= 'Z'; {
+		case !alnum(before), upper: // start, DB_PASS, dbPass, DBPASS
+			return true
+		default:
+			for _, owner := range [...]string{"db", "user", "my", "root", "admin", "smtp", "mail", "login", "auth", "ftp", "sql", "pg", "redis", "proxy", "host", "key", "ssh", "http", "irc", "wifi", "sudo", "ldap"} {
+				if bytes.HasSuffix(name[:i], []byte(owner)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -75,7 +75,7 @@ func TestScore(t *testing.T) {
 		s := by[i]
 		recall, precision := float64(s.tp)/float64(max(1, s.tp+s.fn)), float64(s.tp)/float64(max(1, s.tp+s.fp))
 		t.Logf("%s: rows %d recall %.3f precision %.3f (tp %d fp %d fn %d tn %d)", name, s.tp+s.fp+s.fn+s.tn, recall, precision, s.tp, s.fp, s.fn, s.tn)
-		if recall < .80 || precision < .93 {
+		if recall < .85 || precision < .95 {
 			t.Errorf("%s rows: recall %.3f, precision %.3f", name, recall, precision)
 		}
 	}

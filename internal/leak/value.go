@@ -1,6 +1,7 @@
 package leak
 
 import (
+	"bytes"
 	"math"
 	"sync"
 )
@@ -228,10 +229,103 @@ func (s shape) brokenHex(v []byte) bool {
 	if s.dashes == 0 {
 		return s.n%2 == 1
 	}
-	return s.dashes == 4 && s.n < 48 && !(s.n == 36 && v[8] == '-' && v[13] == '-' && v[18] == '-' && v[23] == '-')
+	return s.dashes == 4 && s.n < 48 && !s.uuid(v)
 }
 
 // weak reports a value that cannot be a secret whatever its name: one byte over and over, a template, nothing.
 func (s shape) weak() bool {
 	return s.n == 0 || s.distinct < 4 && s.n >= 8 || s.run*2 > s.n && s.n >= 8 || s.run >= 10 && s.run*4 > s.n
+}
+
+// version reports a version or a range of versions: ^3.1.1, ~> 2.0, v1.2.3-rc1.
+func version(v []byte) bool {
+	v = bytes.TrimLeft(v, "^~>=<v ")
+	i, dots := 0, 0
+	for i < len(v) && ('0' <= v[i] && v[i] <= '9' || v[i] == '.' && i > 0) {
+		if v[i] == '.' {
+			dots++
+		}
+		i++
+	}
+	return dots > 0 && (i == len(v) || dots > 1 && (v[i] == '-' || v[i] == '+'))
+}
+
+// joinedWords reports words and small numbers joined by dashes, dots, slashes and the like: my-service-1, too_short, text/html.
+func joinedWords(v []byte) bool {
+	parts, letters, common, pairs := 0, 0, 0, 0
+	for part := range bytes.FieldsFuncSeq(v, func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == '/' || r == ':' }) {
+		s := measure(part)
+		switch {
+		case s.n == s.digit && s.n <= 4:
+		case s.n == s.lower || s.n == s.lower+s.upper && s.upper == 1 && part[0] < 'a' || s.n == s.upper:
+			letters += s.n
+		default:
+			return false
+		}
+		parts++
+		common, pairs = common+s.common, pairs+s.pairs
+	}
+	return parts >= 2 && letters >= 4 && common*100 >= pairs*55
+}
+
+// openly names what a value shows itself to be, when that is nothing secret, or is empty.
+func openly(v []byte) string {
+	for _, p := range [...]struct{ prefix, what string }{
+		{"sha1-", "a checksum"},
+		{"sha256-", "a checksum"},
+		{"sha384-", "a checksum"},
+		{"sha512-", "a checksum"},
+		{"sha1:", "a checksum"},
+		{"sha256:", "a checksum"},
+		{"sha512:", "a checksum"},
+		{"md5:", "a checksum"},
+		{"ssh-rsa ", "a public key"},
+		{"ssh-ed25519 ", "a public key"},
+		{"ecdsa-sha2", "a public key"},
+		{"MIGfMA0G", "a public key"},
+		{"MIIBIjAN", "a public key"},
+		{"MIICIjAN", "a public key"},
+		{"MFkwEwYH", "a public key"},
+		{"MCowBQYD", "a public key"},
+		{"arn:", "a name of a resource"},
+		{"urn:", "a name of a resource"},
+		{"projects/", "a name of a resource"},
+	} {
+		if bytes.HasPrefix(v, []byte(p.prefix)) {
+			return p.what
+		}
+	}
+	switch {
+	case version(v):
+		return "a version"
+	case date(v):
+		return "a date"
+	case mail(v):
+		return "a mail address"
+	}
+	return ""
+}
+
+// date reports what begins like 2026-11-30 or 2026/11/30.
+func date(v []byte) bool {
+	if len(v) < 10 || v[4] != v[7] || v[4] != '-' && v[4] != '/' || v[0] != '1' && v[0] != '2' {
+		return false
+	}
+	for i, c := range v[:10] {
+		if i != 4 && i != 7 && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// mail reports name@host.tld.
+func mail(v []byte) bool {
+	user, host, ok := bytes.Cut(v, []byte("@"))
+	return ok && len(user) > 0 && bytes.IndexByte(host, '.') > 0 && dottedName(host)
+}
+
+// uuid reports 8-4-4-4-12 hex digits.
+func (s shape) uuid(v []byte) bool {
+	return s.n == 36 && s.hexOnly == 1 && s.dashes == 4 && v[8] == '-' && v[13] == '-' && v[18] == '-' && v[23] == '-'
 }
