@@ -135,7 +135,7 @@ func (a *automaton) classes(words []string) error {
 }
 
 // laneMin is the text length from which four lanes pay for their set-up.
-const laneMin = 4096
+const laneMin = 1024
 
 // walk calls hit(state, end) for every position where a keyword ends. A long text is walked by four interleaved
 // lanes, because one lane waits for the table most of the time; so hits of long texts are not in order.

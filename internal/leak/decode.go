@@ -24,16 +24,22 @@ var runByte = func() (t [256]bool) {
 }()
 
 // decode undoes one layer of encoding where there is one and hunts in what comes out.
-func (h *hunt) decode() {
-	budget := maxDecode
-	h.runs(func(from, to int) {
-		if budget -= to - from; budget < 0 {
-			return
-		}
-		if plain, how := undo(h.b[from:to]); plain != nil {
-			h.within(plain, how, from, to)
-		}
-	})
+func (h *hunt) decode(parts []Part) {
+	budget, seen := maxDecode, 0
+	for _, p := range parts {
+		h.runs(p.Start, p.End, func(from, to int) {
+			if from < seen {
+				return // it reaches over from the part before
+			}
+			seen = to
+			if budget -= to - from; budget < 0 {
+				return
+			}
+			if plain, how := undo(h.b[from:to]); plain != nil {
+				h.within(plain, how, from, to)
+			}
+		})
+	}
 	done := -1
 	for _, i := range h.escapes {
 		if i < done {
@@ -51,7 +57,7 @@ func (h *hunt) decode() {
 }
 
 func (h *hunt) within(plain []byte, how string, from, to int) {
-	for _, m := range h.e.find(plain, h.depth+1) {
+	for _, m := range h.e.find(plain, nil, h.depth+1) {
 		v := m.Secret(plain)
 		layers := how
 		if m.Decoded != "" {
@@ -63,17 +69,22 @@ func (h *hunt) within(plain []byte, how string, from, to int) {
 	}
 }
 
-// runs calls f for each run of at least minRun characters of base64 or hex. Looking only at every minRun-th byte finds
-// all of them and skips most text.
-func (h *hunt) runs(f func(from, to int)) {
+// runs calls f for each run of at least minRun characters of base64 or hex that touches b[start:end]. Looking only at
+// every minRun-th byte finds all of them and skips most text.
+func (h *hunt) runs(start, end int, f func(from, to int)) {
 	b := h.b
-	for p := minRun - 1; p < len(b); p += minRun {
+	for p := start + minRun - 1; p < min(len(b), end+minRun-1); p += minRun {
 		if !runByte[b[p]] {
 			continue
 		}
 		from := p
 		for from > 0 && p-from < minRun && runByte[b[from-1]] {
 			from--
+		}
+		if start > 0 && from <= start { // it began before the part
+			for from > 0 && p-from < maxRun && runByte[b[from-1]] {
+				from--
+			}
 		}
 		to := p + 1
 		if to-from < minRun {
@@ -92,7 +103,7 @@ func (h *hunt) runs(f func(from, to int)) {
 		}
 		f(from, to)
 		p = max(p, to-1)
-		p -= (p + 1) % minRun // stay on the grid
+		p -= (p + 1 - start) % minRun // stay on the grid
 	}
 }
 

@@ -194,7 +194,19 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 // Find implements [Finder].
 func (e *Engine) Find(b []byte) iter.Seq[Match] {
 	return func(yield func(Match) bool) {
-		for _, m := range e.find(b, 0) {
+		for _, m := range e.find(b, nil, 0) {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// FindIn is Find for a text of which only parts are new: keywords are looked for in the parts alone, and what stands
+// round one may be anywhere in b. The parts are ordered and apart.
+func (e *Engine) FindIn(b []byte, parts []Part) iter.Seq[Match] {
+	return func(yield func(Match) bool) {
+		for _, m := range e.find(b, parts, 0) {
 			if !yield(m) {
 				return
 			}

@@ -17,6 +17,7 @@ type hunt struct {
 	e       *Engine
 	b       []byte
 	depth   int
+	from    int // where the part begins that is being walked
 	got     []found
 	windows map[int][][2]int
 	misses  []miss
@@ -28,17 +29,27 @@ type hunt struct {
 // miss is a place where a token's unmistakable prefix stands but the token does not fit: a cut or invented one.
 type miss struct{ at, least int }
 
-func (e *Engine) find(b []byte, depth int) []Match {
-	h := &hunt{e: e, b: b, depth: depth, last: -1, left: 200_000 + 8*len(b)}
-	e.auto.walk(b, h.hit)
-	for _, r := range e.always {
-		h.regexp(r, 0, len(b))
+// find looks for keywords in parts of b, or in all of it when there are none.
+func (e *Engine) find(b []byte, parts []Part, depth int) []Match {
+	var whole [1]Part
+	if parts == nil {
+		whole[0].End = len(b)
+		parts = whole[:]
+	}
+	h := &hunt{e: e, b: b, depth: depth, last: -1}
+	for _, p := range parts {
+		h.left += 200_000 + 8*(p.End-p.Start)
+		h.from = p.Start
+		e.auto.walk(b[p.Start:p.End], h.hit)
+		for _, r := range e.always {
+			h.regexp(r, p.Start, p.End)
+		}
 	}
 	for r, w := range h.windows {
 		h.merged(r, w)
 	}
 	if depth < e.opts.DecodeDepth {
-		h.decode()
+		h.decode(parts)
 	}
 	h.doubt()
 	return settle(h.got, e.opts.All)
@@ -64,6 +75,7 @@ func (h *hunt) doubt() {
 
 func (h *hunt) hit(state uint16, end int) {
 	e := h.e
+	end += h.from
 	for _, id := range e.auto.out[state] {
 		start := end - e.auto.length[id]
 		for _, t := range e.triggers[id] {

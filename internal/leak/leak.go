@@ -17,6 +17,9 @@ type Finder interface {
 	Find(b []byte) iter.Seq[Match]
 }
 
+// A Part is a stretch of a text.
+type Part struct{ Start, End int }
+
 // Confidence says how sure a match is.
 type Confidence uint8
 

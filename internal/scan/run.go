@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -52,8 +53,8 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 	var mu sync.Mutex
 	var hits []hit
 	var chunks, size, allowed atomic.Int64
-	coverage, err := src.Each(ctx, func(c Chunk) int {
-		found, dropped := o.look(c)
+	coverage, err := src.Each(ctx, func(c Chunk) []Region {
+		found, stands, dropped := o.look(c)
 		allowed.Add(int64(dropped))
 		if n, b := chunks.Add(1), size.Add(c.size()); o.Progress != nil && n%256 == 0 {
 			o.Progress(n, b)
@@ -63,7 +64,7 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 			hits = append(hits, found...)
 			mu.Unlock()
 		}
-		return len(found) + dropped
+		return stands
 	})
 	coverage.Chunks += chunks.Load()
 	coverage.Bytes += size.Load()
@@ -117,35 +118,44 @@ func (c Chunk) size() int64 {
 	return int64(n)
 }
 
-// look finds the secrets of a chunk and says how many were allowed by a comment.
-func (o *Options) look(c Chunk) (found []hit, allowed int) {
-	regions := c.Regions
-	if regions == nil {
-		regions = []Region{{0, len(c.Data)}}
-	}
-	for _, r := range regions {
-		part := c.Data[r.Start:r.End]
-		for m := range o.Finder.Find(part) {
-			if m.Confidence < o.Confidence {
-				continue
-			}
-			if len(c.Old) > 0 && bytes.Contains(c.Old, m.Secret(part)) {
-				continue
-			}
-			f := o.finding(c.Data, part, r.Start, m)
-			if !o.AllowMarks && Allowed(f.LineText, f.Rule) {
-				allowed++
-				continue
-			}
-			found = append(found, hit{Finding: f, chunk: c.ID, place: c.Place})
-		}
-	}
-	return found, allowed
+// partFinder looks at parts of a text and has all of it for context.
+type partFinder interface {
+	FindIn(b []byte, parts []Region) iter.Seq[leak.Match]
 }
 
-func (o *Options) finding(data, part []byte, shift int, m leak.Match) Finding {
-	secret := m.Secret(part)
-	start, end := shift+m.Start, shift+m.End
+// matches are those of the chunk's regions. A Finder that knows no parts looks at all of the text.
+func (o *Options) matches(c Chunk) iter.Seq[leak.Match] {
+	if c.Regions != nil {
+		if f, ok := o.Finder.(partFinder); ok {
+			return f.FindIn(c.Data, c.Regions)
+		}
+	}
+	return o.Finder.Find(c.Data)
+}
+
+// look finds the secrets of a chunk, says where they stand, and how many were allowed by a comment.
+func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
+	for m := range o.matches(c) {
+		if m.Confidence < o.Confidence {
+			continue
+		}
+		if len(c.Old) > 0 && bytes.Contains(c.Old, m.Secret(c.Data)) {
+			continue
+		}
+		stands = append(stands, Region{Start: m.Start, End: m.End})
+		f := o.finding(c.Data, m)
+		if !o.AllowMarks && Allowed(f.LineText, f.Rule) {
+			allowed++
+			continue
+		}
+		found = append(found, hit{Finding: f, chunk: c.ID, place: c.Place})
+	}
+	return found, stands, allowed
+}
+
+func (o *Options) finding(data []byte, m leak.Match) Finding {
+	secret := m.Secret(data)
+	start, end := m.Start, m.End
 	f := Finding{
 		Rule: m.Rule, Match: string(data[start:end]), Secret: string(secret), Entropy: Entropy(string(secret)),
 		Score: m.Score, Confidence: m.Confidence, Decoded: m.Decoded, Explain: m.Explain,

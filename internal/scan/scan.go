@@ -17,12 +17,15 @@ type Source interface {
 	// Each calls visit for each chunk, from several goroutines at once, and returns when all calls are done. A chunk's
 	// data may be reused after visit returns. What could not be read is counted in the coverage, not an error; an
 	// error means that the source as a whole failed.
-	Each(ctx context.Context, visit func(Chunk) int) (Coverage, error)
+	Each(ctx context.Context, visit Visit) (Coverage, error)
 
 	// Locate says where the chunks with these ids stand. It is called once, after Each, with the ids of the chunks
-	// for which visit returned more than zero. An id may stand in several places, or in none.
+	// for which visit returned something. An id may stand in several places, or in none.
 	Locate(ctx context.Context, ids []string) (map[string][]Place, error)
 }
+
+// Visit looks at a chunk and says where secrets stand in its data, allowed ones included. None means that it is clean.
+type Visit func(Chunk) []Region
 
 // A Chunk is a piece of content: a file, a blob, a message.
 type Chunk struct {
@@ -34,7 +37,7 @@ type Chunk struct {
 }
 
 // A Region is a part of a chunk.
-type Region struct{ Start, End int }
+type Region = leak.Part
 
 // A Place says where a chunk stands.
 type Place struct {
@@ -127,7 +130,7 @@ type Report struct {
 // Options configure a scan.
 type Options struct {
 	Sources    []Source
-	Finder     leak.Finder
+	Finder     leak.Finder               // one with FindIn, as leak.Engine, looks beyond a chunk's regions for context
 	Confidence leak.Confidence           // the least to report; zero reports all
 	Keep       func([]Finding) []Finding // leaves out what a configuration excludes, uncounted; may be nil
 	Drop       func(*Finding) bool       // says that a finding is known and allowed; may be nil

@@ -44,14 +44,14 @@ type item struct {
 // worker is what one goroutine needs to read files.
 type worker struct {
 	s     *Source
-	visit func(scan.Chunk) int
+	visit scan.Visit
 	buf   []byte
 	cover scan.Coverage
 	dull  int64 // binary files
 }
 
 // Each implements [scan.Source].
-func (s *Source) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+func (s *Source) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, error) {
 	items := make(chan item, 256)
 	workers := make([]*worker, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
@@ -289,7 +289,7 @@ const (
 )
 
 // Each implements [scan.Source]. A long stream is looked at in overlapping windows, so memory stays bounded.
-func (s *Stream) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+func (s *Stream) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, error) {
 	var cover scan.Coverage
 	buf := make([]byte, 0, window)
 	from := 0 // where new bytes begin

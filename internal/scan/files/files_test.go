@@ -149,7 +149,7 @@ func FuzzArchive(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := &files.Source{Roots: []string{path}, Archives: 3, MaxInside: 1 << 16}
-		if _, err := s.Each(context.Background(), func(scan.Chunk) int { return 0 }); err != nil {
+		if _, err := s.Each(context.Background(), func(scan.Chunk) []scan.Region { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	})

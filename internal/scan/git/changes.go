@@ -36,7 +36,7 @@ func (r *Repo) tree(x id) (map[string]node, error) {
 }
 
 // Each implements [scan.Source].
-func (s *Staged) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+func (s *Staged) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, error) {
 	r := s.Repo
 	var cover scan.Coverage
 	idx, err := r.readIndex()
@@ -97,7 +97,7 @@ func (s *Staged) Locate(context.Context, []string) (map[string][]scan.Place, err
 	return nil, nil
 }
 
-func visitText(visit func(scan.Chunk) int, id string, data, before []byte, place scan.Place) {
+func visitText(visit scan.Visit, id string, data, before []byte, place scan.Place) {
 	text, ok := scan.Text(data)
 	if !ok || len(text) == 0 {
 		return
@@ -214,7 +214,7 @@ func ParseRange(repo *Repo, args []string) *Range {
 }
 
 // Each implements [scan.Source].
-func (g *Range) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+func (g *Range) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, error) {
 	var cover scan.Coverage
 	out := map[id]bool{}
 	if err := g.reach(ctx, g.Exclude, out, &cover, nil); err != nil {
@@ -284,7 +284,7 @@ func (g *Range) reach(ctx context.Context, revs []string, seen map[id]bool, cove
 }
 
 // commit looks at the files of c that differ from those of all its parents.
-func (g *Range) commit(ctx context.Context, c commit, visit func(scan.Chunk) int, cover *scan.Coverage) error {
+func (g *Range) commit(ctx context.Context, c commit, visit scan.Visit, cover *scan.Coverage) error {
 	var parents []id
 	for _, p := range c.parents {
 		pc, err := g.Repo.commit(p)

@@ -73,7 +73,8 @@ func (p *pack) layout() *layout {
 			l.first[b] = int32(k)
 		}
 	}
-	l.inherit()
+	order := l.inherit()
+	l.heaviestLast(order, base)
 	return l
 }
 
@@ -86,9 +87,11 @@ func (l *layout) entry(off uint64) int32 {
 	return -1
 }
 
-// inherit gives deltas the kind of their root. What no root reaches (a loop) keeps 0 and is never walked.
-func (l *layout) inherit() {
+// inherit gives deltas the kind of their root and returns the entries in an order in which bases come first. What no
+// root reaches (a loop) keeps 0 and is never walked.
+func (l *layout) inherit() []int32 {
 	var stack []int32
+	order := make([]int32, 0, len(l.offs))
 	for k := range l.offs {
 		if l.delta[k] || l.kind[k] == 0 {
 			continue
@@ -97,11 +100,48 @@ func (l *layout) inherit() {
 		for len(stack) > 0 {
 			e := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
+			order = append(order, e)
 			for c := l.first[e]; c >= 0; c = l.next[c] {
 				l.kind[c] = l.kind[k]
 				stack = append(stack, c)
 			}
 		}
+	}
+	return order
+}
+
+// heaviestLast moves the child with most below it behind its siblings. A walk that gives up a base before its last child
+// then holds few objects at once: each of the others has at most half of what its base has.
+func (l *layout) heaviestLast(order, base []int32) {
+	weight := make([]int32, len(l.offs))
+	for i := len(order) - 1; i >= 0; i-- {
+		k := order[i]
+		weight[k]++
+		if l.delta[k] {
+			weight[base[k]] += weight[k]
+		}
+	}
+	for _, k := range order {
+		first := l.first[k]
+		if first < 0 || l.next[first] < 0 {
+			continue
+		}
+		best, before, last := first, int32(-1), first
+		for c, prev := l.next[first], first; c >= 0; c, prev = l.next[c], c {
+			if weight[c] > weight[best] {
+				best, before = c, prev
+			}
+			last = c
+		}
+		if best == last {
+			continue
+		}
+		if before < 0 {
+			l.first[k] = l.next[best]
+		} else {
+			l.next[before] = l.next[best]
+		}
+		l.next[last], l.next[best] = best, -1
 	}
 }
 
@@ -114,6 +154,17 @@ func (l *layout) roots(kind uint8) []int32 {
 		}
 	}
 	return out
+}
+
+// bytes is how long the objects of a kind are, deltas by what they hold themselves.
+func (l *layout) bytes(kind uint8) uint64 {
+	n := uint64(0)
+	for k := range l.offs {
+		if l.kind[k] == kind {
+			n += l.size[k]
+		}
+	}
+	return n
 }
 
 func (l *layout) id(k int32) []byte { return l.pack.id(int(l.index[k])) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -17,45 +16,59 @@ type History struct {
 	Repo *Repo
 	Seen *Seen // blobs looked at by earlier scans; may be nil
 
-	clean   cleanTable
 	layouts []*layout
 	loose   []looseObject
+	numbers *numbers
 	mu      sync.Mutex
-	commits []commit // guarded by mu until Each returns
+	commits []step // guarded by mu until Each returns
 }
 
 var _ scan.Source = (*History)(nil)
+
+// step is what is kept of each commit.
+type step struct {
+	id, tree id
+	parents  []id
+	date     int64
+}
 
 // messagePrefix marks the ids of chunks that are messages.
 const messagePrefix = "message:"
 
 // Each implements [scan.Source].
-func (h *History) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Coverage, error) {
+func (h *History) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, error) {
 	r := h.Repo
-	h.clean = newCleanTable()
 	var cover scan.Coverage
+	size := uint64(0)
 	for _, p := range r.packs {
 		l := p.layout()
 		if l.bad > 0 {
 			cover.SkipN("corrupt object", p.name, l.bad)
 		}
 		h.layouts = append(h.layouts, l)
+		size += l.bytes(kindBlob)
 	}
 	h.loose = r.loose()
-	cover.Add(r.walk(ctx, h.layouts, kindBlob, func(w *walker, id, data []byte, changed []scan.Region, whole bool) bool {
-		return h.blob(visit, id, data, changed)
+	table := newCleanTable(size)
+	sieves := make([]sieve, workers()) // one for each goroutine
+	for i := range sieves {
+		sieves[i].table = table
+	}
+	cover.Add(r.walk(ctx, h.layouts, kindBlob, func(w *walker, at object, data []byte, changed []scan.Region) bool {
+		return h.blob(visit, &sieves[w.worker], at.id, data, changed)
 	}))
-	cover.Add(r.walk(ctx, h.layouts, kindCommit, func(_ *walker, id, data []byte, _ []scan.Region, _ bool) bool {
-		h.commit(visit, id, data)
+	cover.Add(r.walk(ctx, h.layouts, kindCommit, func(_ *walker, at object, data []byte, _ []scan.Region) bool {
+		h.commit(visit, at.id, data)
 		return true
 	}))
-	cover.Add(r.walk(ctx, h.layouts, kindTag, func(_ *walker, id, data []byte, _ []scan.Region, _ bool) bool {
-		h.message(visit, id, data)
+	cover.Add(r.walk(ctx, h.layouts, kindTag, func(_ *walker, at object, data []byte, _ []scan.Region) bool {
+		h.message(visit, at.id, data)
 		return true
 	}))
-	cover.Add(h.eachLoose(ctx, visit))
+	cover.Add(h.eachLoose(ctx, visit, sieves))
 	cover.Commits = int64(len(h.commits))
 	if r.partial {
+		h.number()
 		n, example := h.missing(ctx)
 		if n > 0 {
 			cover.SkipN("object not in this clone", example, n)
@@ -70,56 +83,61 @@ func (h *History) Each(ctx context.Context, visit func(scan.Chunk) int) (scan.Co
 	return cover, nil
 }
 
-// blob hands a blob on, as text. It reports whether something was found.
-func (h *History) blob(visit func(scan.Chunk) int, id, data []byte, changed []scan.Region) bool {
+// blob hands a blob on, as text. It reports whether deltas on it have to be looked at whole.
+func (h *History) blob(visit scan.Visit, s *sieve, id, data []byte, changed []scan.Region) bool {
 	if changed != nil && len(changed) == 0 || h.Seen.has(id) {
 		return false
 	}
 	if head := data[:min(len(data), 8000)]; bytes.IndexByte(head, 0) >= 0 {
 		text, ok := scan.Text(data)
 		if !ok {
-			return false
+			return true
 		}
-		data, changed = text, nil
+		visit(scan.Chunk{ID: hex.EncodeToString(id), Data: text})
+		return true
 	}
-	if changed != nil {
-		if changed = h.clean.drop(data, changed); len(changed) == 0 {
-			h.Seen.add(id)
-			return false
-		}
+	if changed == nil {
+		changed = []scan.Region{{Start: 0, End: len(data)}}
 	}
-	found := visit(scan.Chunk{ID: hex.EncodeToString(id), Data: data, Regions: changed}) > 0
-	if !found {
+	fresh := s.fresh(data, changed)
+	if len(fresh) == 0 {
 		h.Seen.add(id)
-		h.clean.add(data, changed)
+		return false
 	}
-	return found
+	finds := visit(scan.Chunk{ID: hex.EncodeToString(id), Data: data, Regions: fresh})
+	s.remember(finds)
+	if len(finds) > 0 {
+		return true
+	}
+	h.Seen.add(id)
+	return false
 }
 
-func (h *History) commit(visit func(scan.Chunk) int, id, data []byte) {
+func (h *History) commit(visit scan.Visit, id, data []byte) {
 	c, ok := h.Repo.parseCommit(id, data)
 	if !ok {
 		return
 	}
 	h.mu.Lock()
-	h.commits = append(h.commits, c)
+	h.commits = append(h.commits, step{c.id, c.tree, c.parents, c.date.Unix()})
 	h.mu.Unlock()
 	h.message(visit, id, data)
 }
 
 // message hands on the message of a commit or tag, its headers left out but its signature too: that is no secret.
-func (h *History) message(visit func(scan.Chunk) int, id, data []byte) {
+func (h *History) message(visit scan.Visit, id, data []byte) {
 	if _, text, ok := bytes.Cut(data, []byte("\n\n")); ok && len(text) > 0 {
 		visit(scan.Chunk{ID: messagePrefix + hex.EncodeToString(id), Data: text})
 	}
 }
 
-func (h *History) eachLoose(ctx context.Context, visit func(scan.Chunk) int) scan.Coverage {
+func (h *History) eachLoose(ctx context.Context, visit scan.Visit, sieves []sieve) scan.Coverage {
 	var mu sync.Mutex
 	var cover scan.Coverage
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for i := range sieves {
+		s := &sieves[i]
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
@@ -135,7 +153,7 @@ func (h *History) eachLoose(ctx context.Context, visit func(scan.Chunk) int) sca
 					cover.Skip(reason(err), hex.EncodeToString(x))
 					mu.Unlock()
 				case kind == kindBlob:
-					h.blob(visit, x, data, nil)
+					h.blob(visit, s, x, data, nil)
 				case kind == kindCommit:
 					h.commit(visit, x, data)
 				case kind == kindTag:
@@ -159,25 +177,16 @@ func (h *History) missing(ctx context.Context) (int64, string) {
 	}
 	check := func(data []byte) {
 		_ = h.Repo.eachEntry(data, func(mode uint32, _, x []byte) {
-			if mode == modeSubmodule || h.has(x) || here[makeID(x)] {
+			if mode == modeSubmodule || h.numbers.find(x) >= 0 {
 				return
 			}
 			n.Add(1)
 			once.Do(func() { example = hex.EncodeToString(x) })
 		})
 	}
-	h.Repo.walk(ctx, h.layouts, kindTree, func(_ *walker, _, data []byte, _ []scan.Region, _ bool) bool {
+	h.Repo.walk(ctx, h.layouts, kindTree, func(_ *walker, _ object, data []byte, _ []scan.Region) bool {
 		check(data)
 		return true
 	})
 	return n.Load(), example
-}
-
-func (h *History) has(x []byte) bool {
-	for _, p := range h.Repo.packs {
-		if p.find(x) >= 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -12,42 +12,56 @@ import (
 )
 
 // visitor is called with each object of a walk. changed lists what differs from the base (nil: everything counts);
-// the result says whether children have to be looked at whole, because the base holds a find that they may share.
-type visitor func(w *walker, id []byte, data []byte, changed []scan.Region, whole bool) bool
+// the result says whether children have to be looked at whole, because the base holds a find that they may share or was
+// not looked at.
+type visitor func(w *walker, at object, data []byte, changed []scan.Region) bool
+
+// object is an entry of a pack: the number of it in the walk's packs, and its id.
+type object struct {
+	number int32
+	id     []byte
+}
 
 // walker rebuilds delta trees. Each goroutine has its own.
 type walker struct {
 	inflater
-	l       *layout
+	job
 	visit   visitor
 	delta   []byte
-	levels  [][]byte // one buffer for each depth of the tree
-	regions []scan.Region
+	free    [][]byte // buffers for objects
+	changes []scan.Region
 	cover   scan.Coverage
-	number  int // of the goroutine
+	worker  int // which goroutine
 }
 
-// maxDepth bounds the recursion; git itself writes chains of at most 4095.
-const maxDepth = 5000
+// job is the root of a delta tree.
+type job struct {
+	l     *layout
+	first int32 // number of the pack's first object
+	root  int32
+}
+
+const (
+	maxChain   = 5000     // deltas one on another; git itself writes at most 4095
+	freeMost   = 8        // buffers that a walker keeps
+	freeLength = 16 << 20 // the longest that it keeps: one giant must not stay
+)
 
 // walk visits all objects of a kind in all packs, on all processors.
 func (r *Repo) walk(ctx context.Context, layouts []*layout, kind uint8, visit visitor) scan.Coverage {
-	type job struct {
-		l    *layout
-		root int32
-	}
 	var jobs []job
+	first := int32(0)
 	for _, l := range layouts {
 		for _, k := range l.roots(kind) {
-			jobs = append(jobs, job{l, k})
+			jobs = append(jobs, job{l, first, k})
 		}
+		first += int32(len(l.offs))
 	}
-	workers := runtime.GOMAXPROCS(0)
-	walkers := make([]*walker, workers)
+	walkers := make([]*walker, workers())
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for i := range workers {
-		w := &walker{visit: visit, number: i}
+	for i := range walkers {
+		w := &walker{visit: visit, worker: i}
 		walkers[i] = w
 		wg.Go(func() {
 			for ctx.Err() == nil {
@@ -57,8 +71,8 @@ func (r *Repo) walk(ctx context.Context, layouts []*layout, kind uint8, visit vi
 					return
 				}
 				for _, j := range jobs[from:min(len(jobs), from+batch)] {
-					w.l = j.l
-					w.root(j.root)
+					w.job = j
+					w.tree()
 				}
 			}
 		})
@@ -74,71 +88,107 @@ func (r *Repo) walk(ctx context.Context, layouts []*layout, kind uint8, visit vi
 	return c
 }
 
-func (w *walker) level(depth int) *[]byte {
-	for len(w.levels) <= depth {
-		w.levels = append(w.levels, nil)
+// take returns a buffer for an object, and give takes it back.
+func (w *walker) take() []byte {
+	n := len(w.free)
+	if n == 0 {
+		return nil
 	}
-	return &w.levels[depth]
+	b := w.free[n-1]
+	w.free = w.free[:n-1]
+	return b
 }
 
-func (w *walker) root(k int32) {
-	l := w.l
+func (w *walker) give(b []byte) {
+	if len(w.free) < freeMost && cap(b) <= freeLength {
+		w.free = append(w.free, b)
+	}
+}
+
+// tree walks the delta tree of the job.
+func (w *walker) tree() {
+	l, k := w.l, w.root
 	if l.size[k] > maxObject {
 		w.skip(k, errTooBig)
 		return
 	}
-	buf := w.level(0)
-	data, err := w.inflate(l.pack.data[l.body[k]:], l.size[k], *buf)
+	data, err := w.inflate(l.pack.data[l.body[k]:], l.size[k], w.take())
 	if err != nil {
+		w.give(data)
 		w.skip(k, err)
 		return
 	}
-	*buf = data
-	whole := w.visit(w, l.id(k), data, nil, true)
+	whole := w.visit(w, w.object(k), data, nil)
 	w.children(k, data, whole, 1)
-	if cap(*buf) > 16<<20 { // one giant must not stay
-		*buf = nil
-	}
 }
 
+func (w *walker) object(k int32) object { return object{w.first + k, w.l.id(k)} }
+
+// children walks the deltas on an object, whose buffer it gives back: before the last of them, so that a chain needs two
+// buffers however long it is.
 func (w *walker) children(k int32, base []byte, whole bool, depth int) {
 	l := w.l
-	for c := l.first[k]; c >= 0; c = l.next[c] {
-		if depth > maxDepth || l.size[c] > maxObject {
-			w.skip(c, errTooBig)
-			continue
+	for c := l.first[k]; c >= 0; {
+		data, ok := w.child(c, base, depth)
+		last := l.next[c] < 0
+		if last {
+			w.give(base)
 		}
-		var err error
-		if w.delta, err = w.inflate(l.pack.data[l.body[c]:], l.size[c], w.delta); err != nil {
-			w.skip(c, err)
-			continue
-		}
-		w.regions = w.regions[:0]
-		buf := w.level(depth)
-		data, err := patch(base, w.delta, *buf, w.change)
-		*buf = data
-		if err != nil {
-			w.skip(c, err)
+		if !ok {
+			w.give(data)
+			if last {
+				return
+			}
+			c = l.next[c]
 			continue
 		}
 		var changed []scan.Region
 		if !whole {
-			changed = margins(data, w.regions)
+			changed = w.changes
 		}
-		more := w.visit(w, l.id(c), data, changed, whole)
-		w.children(c, data, more, depth+1)
-		if cap(*w.level(depth)) > 16<<20 {
-			*w.level(depth) = nil
+		more := w.visit(w, w.object(c), data, changed)
+		if !last {
+			w.children(c, data, more, depth+1)
+			c = l.next[c]
+			continue
 		}
+		base, whole, c = data, more, l.first[c]
+		depth++
 	}
+	w.give(base)
 }
 
+// child rebuilds the object that the delta c makes of base, and notes in w.changes what differs.
+func (w *walker) child(c int32, base []byte, depth int) ([]byte, bool) {
+	l := w.l
+	if depth > maxChain || l.size[c] > maxObject {
+		w.skip(c, errTooBig)
+		return nil, false
+	}
+	var err error
+	if w.delta, err = w.inflate(l.pack.data[l.body[c]:], l.size[c], w.delta); err != nil {
+		w.skip(c, err)
+		return nil, false
+	}
+	if cap(w.delta) > freeLength {
+		defer func() { w.delta = nil }()
+	}
+	w.changes = w.changes[:0]
+	data, err := patch(base, w.delta, w.take(), w.change)
+	if err != nil {
+		w.skip(c, err)
+		return data, false
+	}
+	return data, true
+}
+
+// change notes a changed stretch.
 func (w *walker) change(start, end int) {
-	if n := len(w.regions); n > 0 && start <= w.regions[n-1].End+margin {
-		w.regions[n-1].End = end
+	if n := len(w.changes); n > 0 && start <= w.changes[n-1].End+seam {
+		w.changes[n-1].End = end
 		return
 	}
-	w.regions = append(w.regions, scan.Region{Start: start, End: end})
+	w.changes = append(w.changes, scan.Region{Start: start, End: end})
 }
 
 // skip counts an object, and its deltas, that cannot be rebuilt.
@@ -166,29 +216,5 @@ func reason(err error) string {
 	return "corrupt object"
 }
 
-// margin is how much of the surroundings a change is looked at with, at least; it is then extended to whole lines.
-const (
-	margin   = 192
-	lineMost = 1024
-)
-
-// margins widens the changed stretches of data and joins those that meet. An empty, non-nil result means that nothing
-// is new.
-func margins(data []byte, changed []scan.Region) []scan.Region {
-	out := make([]scan.Region, 0, len(changed))
-	for _, c := range changed {
-		start, end := max(0, c.Start-margin), min(len(data), c.End+margin)
-		for n := 0; start > 0 && n < lineMost && data[start-1] != '\n'; n++ {
-			start--
-		}
-		for n := 0; end < len(data) && n < lineMost && data[end-1] != '\n'; n++ {
-			end++
-		}
-		if n := len(out); n > 0 && start <= out[n-1].End {
-			out[n-1].End = max(out[n-1].End, end)
-			continue
-		}
-		out = append(out, scan.Region{Start: start, End: end})
-	}
-	return out
-}
+// workers is how many goroutines a walk has.
+func workers() int { return runtime.GOMAXPROCS(0) }

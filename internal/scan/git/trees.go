@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/keephold/keephold/internal/scan"
@@ -93,14 +92,6 @@ func (c commit) place(r *Repo, path string) scan.Place {
 	return scan.Place{Path: path, Commit: r.hex(c.id), Author: name, Email: strings.TrimSuffix(mail, ">"), Date: c.date, Message: c.message}
 }
 
-// edge says that a tree holds something of interest under a name: another tree, or a wanted blob.
-type edge struct {
-	parent id
-	child  id
-	name   string
-	tree   bool
-}
-
 // Locate implements [scan.Source]: it reads all trees once for the names of the wanted blobs, keeps only the trees from
 // which one can be reached, and compares each commit with its parents along those.
 func (h *History) Locate(ctx context.Context, ids []string) (map[string][]scan.Place, error) {
@@ -117,12 +108,16 @@ func (h *History) Locate(ctx context.Context, ids []string) (map[string][]scan.P
 			wanted[x] = s
 		}
 	}
-	slices.SortFunc(h.commits, func(a, b commit) int {
-		return cmp.Or(a.date.Compare(b.date), bytes.Compare(a.id[:], b.id[:]))
+	slices.SortFunc(h.commits, func(a, b step) int {
+		return cmp.Or(cmp.Compare(a.date, b.date), bytes.Compare(a.id[:], b.id[:]))
 	})
-	for _, c := range h.commits {
-		if s, ok := messages[c.id]; ok {
-			out[s] = []scan.Place{c.place(r, "")}
+	for _, s := range h.commits {
+		if m, ok := messages[s.id]; ok {
+			c, err := r.commit(s.id)
+			if err != nil {
+				return out, err
+			}
+			out[m] = []scan.Place{c.place(r, "")}
 		}
 	}
 	for x, s := range messages {
@@ -131,28 +126,9 @@ func (h *History) Locate(ctx context.Context, ids []string) (map[string][]scan.P
 		}
 	}
 	if len(wanted) > 0 {
-		g := h.graph(ctx, wanted)
-		trees := map[id]id{}
-		for _, c := range h.commits {
-			trees[c.id] = c.tree
-		}
-		for _, c := range h.commits {
-			if ctx.Err() != nil {
-				return out, ctx.Err()
-			}
-			if _, ok := g[c.tree]; !ok {
-				continue
-			}
-			var parents []id
-			for _, p := range c.parents {
-				if t, ok := trees[p]; ok {
-					parents = append(parents, t)
-				}
-			}
-			g.diff(c.tree, parents, "", func(path string, blob id) {
-				s := wanted[blob]
-				out[s] = append(out[s], c.place(r, path))
-			})
+		h.number()
+		if err := h.places(ctx, h.graph(ctx, wanted), wanted, out); err != nil {
+			return out, err
 		}
 	}
 	for x, s := range wanted {
@@ -163,119 +139,42 @@ func (h *History) Locate(ctx context.Context, ids []string) (map[string][]scan.P
 	return out, nil
 }
 
+// places finds the commits that brought the wanted blobs, by comparing each with its parents.
+func (h *History) places(ctx context.Context, g *graph, wanted map[id]string, out map[string][]scan.Place) error {
+	r := h.Repo
+	trees := make(map[id]int32, len(h.commits))
+	for _, c := range h.commits {
+		trees[c.id] = h.numbers.find(c.tree[:r.size])
+	}
+	for _, c := range h.commits {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		tree := trees[c.id]
+		if tree < 0 || !g.holds(tree) {
+			continue
+		}
+		var parents []int32
+		for _, p := range c.parents {
+			if t, ok := trees[p]; ok && t >= 0 {
+				parents = append(parents, t)
+			}
+		}
+		var full commit
+		var err error
+		g.diff(tree, parents, "", func(path string, blob int32) {
+			if full.id != c.id && err == nil {
+				full, err = r.commit(c.id)
+			}
+			s := wanted[makeID(h.numbers.id(blob))]
+			out[s] = append(out[s], full.place(r, path))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // looseName names a blob that no commit holds.
 func (h *History) looseName(x id) string { return "blob " + hex.EncodeToString(x[:h.Repo.size]) }
-
-// graph maps each tree from which a wanted blob can be reached to its edges of interest, sorted by name.
-type graph map[id][]edge
-
-func (h *History) graph(ctx context.Context, wanted map[id]string) graph {
-	var mu sync.Mutex
-	var all []edge
-	var filter [1 << 16]bool // by the first two bytes of a wanted id: most names are passed over without a look-up
-	for x := range wanted {
-		filter[int(x[0])<<8|int(x[1])] = true
-	}
-	read := func(x, data []byte) {
-		var mine []edge
-		parent := makeID(x)
-		_ = h.Repo.eachEntry(data, func(mode uint32, name, x []byte) {
-			switch {
-			case mode == modeTree:
-				mine = append(mine, edge{parent, makeID(x), string(name), true})
-			case filter[int(x[0])<<8|int(x[1])]:
-				if c := makeID(x); wanted[c] != "" {
-					mine = append(mine, edge{parent, c, string(name), false})
-				}
-			}
-		})
-		if len(mine) > 0 {
-			mu.Lock()
-			all = append(all, mine...)
-			mu.Unlock()
-		}
-	}
-	h.Repo.walk(ctx, h.layouts, kindTree, func(_ *walker, x, data []byte, _ []scan.Region, _ bool) bool {
-		read(x, data)
-		return true
-	})
-	for _, o := range h.loose {
-		if kind, data, err := o.read(); err == nil && kind == kindTree {
-			read(o.id[:h.Repo.size], data)
-		}
-	}
-	return prune(all)
-}
-
-// prune keeps the edges that lead to a wanted blob.
-func prune(all []edge) graph {
-	up := map[id][]int32{} // child tree → edges to it
-	g := graph{}
-	var queue []id
-	mark := func(e edge) {
-		if _, ok := g[e.parent]; !ok {
-			queue = append(queue, e.parent)
-		}
-		g[e.parent] = append(g[e.parent], e)
-	}
-	for i, e := range all {
-		if e.tree {
-			up[e.child] = append(up[e.child], int32(i))
-		} else {
-			mark(e)
-		}
-	}
-	for len(queue) > 0 {
-		t := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		for _, i := range up[t] {
-			mark(all[i])
-		}
-	}
-	for t, edges := range g {
-		slices.SortFunc(edges, func(a, b edge) int { return strings.Compare(a.name, b.name) })
-		// A tree stored twice (loose and packed) was read twice.
-		g[t] = slices.CompactFunc(edges, func(a, b edge) bool { return a.name == b.name && a.child == b.child })
-	}
-	return g
-}
-
-func (g graph) entry(tree id, name string) (edge, bool) {
-	edges := g[tree]
-	i, ok := slices.BinarySearchFunc(edges, name, func(e edge, name string) int { return strings.Compare(e.name, name) })
-	if !ok {
-		return edge{}, false
-	}
-	return edges[i], true
-}
-
-// diff calls f for each wanted blob below tree that stands at the same path in none of the other trees.
-func (g graph) diff(tree id, others []id, prefix string, f func(path string, blob id)) {
-	for _, o := range others {
-		if o == tree {
-			return
-		}
-	}
-	for _, e := range g[tree] {
-		same := false
-		var below []id
-		for _, o := range others {
-			if x, ok := g.entry(o, e.name); ok {
-				if x.child == e.child {
-					same = true
-					break
-				}
-				if x.tree {
-					below = append(below, x.child)
-				}
-			}
-		}
-		switch {
-		case same:
-		case e.tree:
-			g.diff(e.child, below, prefix+e.name+"/", f)
-		default:
-			f(prefix+e.name, e.child)
-		}
-	}
-}
