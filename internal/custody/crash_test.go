@@ -28,6 +28,7 @@ type mortal struct {
 	left   int // Applies until death; negative: immortal
 	after  bool
 	killed bool
+	asked  int // Gets and Lists
 }
 
 func (m *mortal) Apply(ctx context.Context, ops []store.Op) (store.Revision, error) {
@@ -65,9 +66,11 @@ func (m *mortal) List(ctx context.Context, q store.Query) ([]store.Entry, store.
 	return m.Engine.List(ctx, q)
 }
 
+// dead is asked once for each question.
 func (m *mortal) dead() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.asked++
 	return m.killed
 }
 

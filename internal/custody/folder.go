@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,66 +56,109 @@ func (d *Desk) ReadFolderInstead(ctx context.Context, c auth.Caller, ref secret.
 
 func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref, most int) (FolderReading, error) {
 	var r FolderReading
+	tooLarge := fmt.Errorf("%w: %s has more than %d children", secret.ErrTooLarge, ref, most)
 	names, err := t.d.names(ctx, sp, Folder{Path: ref.Path, Limit: 2*most + 1})
 	if err != nil {
 		return r, err
 	}
+	if len(names) > 2*most { // with what the caller may not read, and sub-folders
+		return r, tooLarge
+	}
+	children, err := t.childrenOf(sp, ref, names)
+	if err != nil {
+		return r, err
+	}
+	if err := t.fetch(ctx, sp, children); err != nil {
+		return r, err
+	}
+	children = slices.DeleteFunc(children, func(c *child) bool { return !t.hasText(sp, c) })
+	switch {
+	case len(children) == 0:
+		return r, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
+	case len(children) > most:
+		return r, tooLarge
+	}
+	if err := t.openAll(ctx, sp, children); err != nil {
+		return r, err
+	}
+	r.Children = make([]FolderChild, len(children))
+	t.event.Items = make([]audit.What, len(children))
+	for i, c := range children {
+		head := c.entry.head
+		r.Children[i] = FolderChild{c.name, c.value, c.version}
+		r.Revision = max(r.Revision, uint64(c.entry.headRev))
+		if head.Updated.After(r.Updated) {
+			r.Updated = head.Updated
+		}
+		t.event.Items[i] = audit.What{Space: sp.Name, Path: c.ref.Path.String(), UID: string(head.UID), Version: c.version}
+	}
+	return r, nil
+}
+
+// child is one name in a folder on its way to a value.
+type child struct {
+	name    string
+	ref     secret.Ref
+	entry   *entry // nil: it went away meanwhile
+	version uint64
+	value   secret.Value
+}
+
+// childrenOf are those of the names in a folder that the caller may read.
+func (t *turn) childrenOf(sp *secret.Space, folder secret.Ref, names []string) ([]*child, error) {
+	all := make([]child, 0, len(names))
+	out := make([]*child, 0, len(names))
 	for _, name := range names {
 		if strings.HasSuffix(name, "/") {
 			continue
 		}
 		leaf, err := secret.ParsePath(name)
 		if err != nil {
-			return r, err
+			return nil, err
 		}
-		child := ref.Latest()
-		if child.Path, err = ref.Path.Join(leaf); err != nil {
-			return r, err
+		ref := folder.Latest()
+		if ref.Path, err = folder.Path.Join(leaf); err != nil {
+			return nil, err
 		}
-		if err := t.readChild(ctx, sp, child, name, &r); err != nil {
-			return r, err
-		}
-		if len(r.Children) > most {
-			return r, fmt.Errorf("%w: %s has more than %d children", secret.ErrTooLarge, ref, most)
+		req := t.request(verbRead.on(sp, ref.Path), what{space: sp})
+		req.Capability = policy.Read
+		if t.caller.Powers().Decide(req).Allowed {
+			all = append(all, child{name: name, ref: ref})
+			out = append(out, &all[len(all)-1])
 		}
 	}
-	if len(r.Children) == 0 {
-		return r, fmt.Errorf("%s: %w", ref, secret.ErrNotFound)
-	}
-	return r, nil
+	return out, nil
 }
 
-// readChild adds one child when the caller may read it and it holds readable text.
-func (t *turn) readChild(ctx context.Context, sp *secret.Space, child secret.Ref, name string, r *FolderReading) error {
-	need := verbRead.on(sp, child.Path)
-	req := t.request(need, what{space: sp})
-	req.Capability = policy.Read
-	if !t.caller.Powers().Decide(req).Allowed {
-		return nil
+// hasText chooses the child's version; it is false for what is left out of the map: a child without readable text.
+func (t *turn) hasText(sp *secret.Space, c *child) bool {
+	if c.entry == nil {
+		return false
 	}
-	e, err := t.d.find(ctx, t.o, sp, child.Path)
-	if err != nil || e == nil {
+	v, err := t.pick(sp, c.entry.head, c.ref)
+	if err != nil || v.Kind != secret.Text || readable(c.ref, c.entry.head, v, t.event.Time) != nil {
+		return false
+	}
+	c.version = v.Number
+	return true
+}
+
+// openAll opens the children's values.
+func (t *turn) openAll(ctx context.Context, sp *secret.Space, children []*child) error {
+	return inParallel(len(children), func(i int) error {
+		c := children[i]
+		if c.entry.number == c.version {
+			var err error
+			c.value, err = t.d.reveal(t.o, sp.Namespace, c.entry)
+			return err
+		}
+		sealed, err := t.d.sealed(ctx, sp.Namespace, c.entry, c.version)
+		if err != nil {
+			return err
+		}
+		c.value, err = t.d.unseal(t.o, sp.Namespace, c.entry.head, c.version, sealed)
 		return err
-	}
-	v, err := t.pick(sp, e.head, child)
-	if err != nil || v.Kind != secret.Text || readable(child, e.head, v, t.d.now()) != nil {
-		return nil //nolint:nilerr // a child without readable text is left out
-	}
-	sealed, err := t.d.sealed(ctx, sp.Namespace, e, v.Number)
-	if err != nil {
-		return err
-	}
-	value, err := t.d.unseal(t.o, sp.Namespace, e.head, v.Number, sealed)
-	if err != nil {
-		return err
-	}
-	r.Children = append(r.Children, FolderChild{name, value, v.Number})
-	r.Revision = max(r.Revision, uint64(e.headRev))
-	if e.head.Updated.After(r.Updated) {
-		r.Updated = e.head.Updated
-	}
-	t.event.Items = append(t.event.Items, audit.What{Space: sp.Name, Path: child.Path.String(), UID: string(e.head.UID), Version: v.Number})
-	return nil
+	})
 }
 
 // refuseFolder refuses a write to a path that reads as a folder: the new secret would hide the map of its children.
