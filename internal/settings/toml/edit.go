@@ -17,8 +17,9 @@ import (
 type entry struct {
 	path     []string
 	table    bool
-	start    int // of the key or of the first part of the header
-	valStart int // of a key's value
+	array    bool // the table is one of several: [[redact.patterns]]
+	start    int  // of the key or of the first part of the header
+	valStart int  // of a key's value
 	valEnd   int
 }
 
@@ -26,10 +27,11 @@ type entry struct {
 type index struct {
 	src     []byte
 	entries []entry
+	broken  bool // the file could not be read to its end
 }
 
 func indexOf(src []byte) index {
-	ix := index{src: src}
+	ix := index{src: src, entries: make([]entry, 0, bytes.Count(src, []byte("\n"))+1)}
 	p := &unstable.Parser{}
 	p.Reset(src)
 	var table []string
@@ -50,7 +52,7 @@ func indexOf(src []byte) index {
 		}
 		if x.Kind != unstable.KeyValue {
 			table = path
-			ix.entries = append(ix.entries, entry{path: path, table: true, start: start})
+			ix.entries = append(ix.entries, entry{path: path, table: true, array: x.Kind == unstable.ArrayTable, start: start})
 			continue
 		}
 		e := entry{path: slices.Concat(table, path), start: start}
@@ -60,6 +62,7 @@ func indexOf(src []byte) index {
 		e.valEnd = e.valStart + valueLength(src[e.valStart:])
 		ix.entries = append(ix.entries, e)
 	}
+	ix.broken = p.Error() != nil
 	return ix
 }
 

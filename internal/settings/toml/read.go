@@ -5,7 +5,6 @@
 package toml
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -104,12 +103,12 @@ var knownKeys = map[string][]string{
 
 // Read reads a keephold.toml; file is its name for messages. The error is an *Error.
 func Read(file string, src []byte) (*Project, error) {
-	var raw projectFile
-	d := gotoml.NewDecoder(bytes.NewReader(src)).DisallowUnknownFields()
-	if err := d.Decode(&raw); err != nil {
+	ix := indexOf(src)
+	raw, err := decode(src, ix)
+	if err != nil {
 		return nil, decodeError(file, err)
 	}
-	r := &fileReader{file: file, src: src, index: indexOf(src)}
+	r := &fileReader{file: file, src: src, index: ix}
 	p := &Project{Name: raw.Project, ID: raw.ID, Store: raw.Store, DefaultEnv: raw.DefaultEnv, Redact: raw.Redact.Patterns}
 	for _, name := range r.order("env", raw.Env) {
 		e := raw.Env[name]
@@ -119,6 +118,7 @@ func Read(file string, src []byte) (*Project, error) {
 		}
 		p.Envs = append(p.Envs, env)
 	}
+	p.Settings = make(settings.Schema, 0, len(raw.Settings))
 	for _, name := range r.order("settings", raw.Settings) {
 		p.Settings = append(p.Settings, r.setting(name, raw.Settings[name]))
 	}

@@ -2,6 +2,7 @@ package toml_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -113,6 +114,39 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// TestReadManySettings: what is decoded in parts reads as if it had been decoded whole, and what is wrong has its line.
+func TestReadManySettings(t *testing.T) {
+	var many strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&many, "[settings.S%03d]\nrequired = true # %d\n", i, i)
+	}
+	for _, c := range []struct{ name, src, want string }{
+		{"in order", many.String(), ""},
+		{"with tables between", many.String() + "[env.dev]\n" + strings.ReplaceAll(many.String(), "S", "T"), ""},
+		{"text that looks like a table", "[settings.A]\ndescription = \"\"\"\n[settings.B]\n\"\"\"\n" + many.String(), ""},
+		{"twice, far apart", many.String() + "[settings.S000]\n", ":402:"},
+		{"twice, the second of another kind", many.String() + "[[settings.S000]]\n", ":402:"},
+		{"twice, side by side", many.String() + "[settings.S199]\n", ":402:"},
+		{"first as a key of another table", "[settings]\nS150.secret = true\n" + many.String(), ":304:"},
+		{"a table below", many.String() + "[settings.S000.more]\n", ":402:"},
+		{"an unknown key at the end", many.String() + "secrets = 1\n", `:402:1: unknown key "settings.S199.secrets"`},
+		{"a wrong type in the middle", strings.Replace(many.String(), "required = true # 100\n", "secret = 1\n", 1), ":203:"},
+		{"broken off", many.String() + "secret = \n", ":402:"},
+	} {
+		p, err := toml.Read("keephold.toml", []byte("project = \"a\"\n"+c.src))
+		if c.want == "" {
+			if err != nil || len(p.Settings) < 200 || !p.Settings[199].Required.Always {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+		if difference := toml.CompareApart([]byte("project = \"a\"\n" + c.src)); difference != "" {
+			t.Errorf("%s: %s", c.name, difference)
+		}
+	}
+}
+
 func TestEditKeepsComments(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -145,8 +179,12 @@ func TestEditKeepsComments(t *testing.T) {
 // FuzzRead: no input makes the reader or the editor panic, and an edit of a file that reads, reads.
 func FuzzRead(f *testing.F) {
 	f.Add(shop)
+	f.Add("[settings.A]\nsecret = true\n[settings.B]\n[settings.A]\n[[settings.C]]\n[settings]\nD.type = \"int\"\n")
 	f.Add("project = \"a\"\nx = [1, # c\n 2]\n[env]\ndev = { space = '''x''' }\n")
 	f.Fuzz(func(t *testing.T, src string) {
+		if difference := toml.CompareApart([]byte(src)); difference != "" {
+			t.Fatal(difference)
+		}
 		p, err := toml.Read("f", []byte(src))
 		if err != nil {
 			return
