@@ -195,6 +195,16 @@ var rules = []rule{
 		good: []map[string]string{src("internal/auth/a.go", body("auth", "var n int\n"), "internal/auth/b.go", body("auth", "var _ any = 1\nfunc h() { _ = 1 }\nfunc f(n int) { n++ }\nfunc g() { n := 1; n = 2; _ = n }\n"))},
 	},
 	{
+		name:  "nothing is compiled before it is needed",
+		fix:   "var x = sync.OnceValue(func() *regexp.Regexp { … }): every process of ours waits for what is made when it starts",
+		check: checkStart,
+		bad: []badTree{
+			{src("internal/auth/a.go", "// Package auth x.\npackage auth\nimport \"regexp\"\nvar re = regexp.MustCompile(`a`)\n"), "re is compiled"},
+			{src("internal/auth/a.go", "// Package auth x.\npackage auth\nimport \"regexp\"\nvar all = []*regexp.Regexp{regexp.MustCompile(`a`)}\n"), "all is compiled"},
+		},
+		good: []map[string]string{src("internal/auth/a.go", "// Package auth x.\npackage auth\nimport (\"regexp\"; \"sync\")\nvar re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`a`) })\nfunc f() { _ = regexp.MustCompile(`a`) }\n")},
+	},
+	{
 		name:  "each front tests that its tables are complete",
 		fix:   "range over secret.Sentinels() and over the front's operations, and look each one up in its table",
 		check: checkRoomTests,

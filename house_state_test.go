@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 )
 
@@ -67,6 +68,39 @@ func isLock(t ast.Expr) bool {
 	}
 	x, ok := sel.X.(*ast.Ident)
 	return ok && (x.Name == "sync" && sel.Sel.Name != "Pool" || x.Name == "atomic")
+}
+
+// checkStart finds package variables that are made of compiled expressions, outside of functions that make them later.
+func checkStart(tr *tree) (offences []string) {
+	for _, p := range tr.packages {
+		for _, f := range p.product() {
+			for _, d := range f.ast.Decls {
+				gen, ok := d.(*ast.GenDecl)
+				if !ok || gen.Tok != token.VAR || f.generated {
+					continue
+				}
+				ast.Inspect(gen, func(n ast.Node) bool {
+					if spec, ok := n.(*ast.ValueSpec); ok && slices.ContainsFunc(spec.Values, compiles) {
+						offences = append(offences, fmt.Sprintf("%s: package variable %s is compiled when every process starts", tr.at(spec), spec.Names[0].Name))
+					}
+					return true
+				})
+			}
+		}
+	}
+	return offences
+}
+
+func compiles(e ast.Expr) (found bool) {
+	ast.Inspect(e, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			x, ok := sel.X.(*ast.Ident)
+			found = found || ok && x.Name == "regexp" && strings.HasPrefix(sel.Sel.Name, "MustCompile")
+		}
+		_, later := n.(*ast.FuncLit)
+		return !later
+	})
+	return found
 }
 
 func compositeType(value ast.Expr) ast.Expr {

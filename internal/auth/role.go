@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keephold/keephold/internal/policy"
@@ -85,7 +86,9 @@ func (a WriteRole) Plan(ctx context.Context, c Caller, v record.View) ([]string,
 	return warnings, []record.Change{r.Put(record.Encode(&role))}, nil
 }
 
-var pathSuffix = regexp.MustCompile(`^\w[\w-.]+\w$`)
+var pathSuffix = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\w[\w-.]+\w$`)
+})
 
 func (r *Role) check() error {
 	var err error
@@ -98,8 +101,8 @@ func (r *Role) check() error {
 		*list = lowerList(*list)
 	}
 	switch {
-	case r.PathSuffix != "" && (!pathSuffix.MatchString(r.PathSuffix) || strings.Contains(r.PathSuffix, "..")):
-		return invalid("given role path suffix contains invalid characters; must match %s", pathSuffix.String())
+	case r.PathSuffix != "" && (!pathSuffix().MatchString(r.PathSuffix) || strings.Contains(r.PathSuffix, "..")):
+		return invalid("given role path suffix contains invalid characters; must match %s", pathSuffix())
 	case r.Period < 0:
 		return invalid("'token_period' cannot be negative")
 	case r.ExplicitMax < 0:

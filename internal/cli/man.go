@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"os"
-	"time"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
 func manCommand(env Env, _ *options) *cobra.Command {
@@ -17,26 +17,42 @@ func manCommand(env Env, _ *options) *cobra.Command {
   keephold man --dir /usr/local/share/man/man1`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// One date for all builds of a version: pages are compared byte by byte.
-			header := &doc.GenManHeader{Section: "1", Source: "keephold", Manual: "Keephold", Date: new(time.Time)}
-			root := cmd.Root()
-			root.DisableAutoGenTag = true
 			if dir != "" {
 				if err := os.MkdirAll(dir, 0o755); err != nil {
 					return failf(exitCannotWrite, "%w", err)
 				}
-				if err := doc.GenManTree(root, header, dir); err != nil {
-					return failf(exitCannotWrite, "%w", err)
-				}
-				return nil
+				return writePages(cmd.Root(), dir)
 			}
-			page, rest, err := root.Find(args)
+			c, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
 				return failf(exitNotFound, "no command of that name").withHint("keephold --help lists them")
 			}
-			return env.wrote(doc.GenMan(page, header, env.Stdout))
+			var page bytes.Buffer
+			writePage(&page, c)
+			return env.print(page.String())
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "write the pages of all commands into this directory")
 	return c
+}
+
+// writePages writes the page of a command and those of all commands below it.
+func writePages(c *cobra.Command, dir string) error {
+	for _, child := range c.Commands() {
+		if isListed(child) {
+			if err := writePages(child, dir); err != nil {
+				return err
+			}
+		}
+	}
+	var page bytes.Buffer
+	writePage(&page, c)
+	if err := os.WriteFile(filepath.Join(dir, pageName(c)+".1"), page.Bytes(), 0o644); err != nil { //nolint:gosec // pages are for everybody
+		return failf(exitCannotWrite, "%w", err)
+	}
+	return nil
+}
+
+func isListed(c *cobra.Command) bool {
+	return c.IsAvailableCommand() && !c.IsAdditionalHelpTopicCommand()
 }

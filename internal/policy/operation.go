@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Operation names one thing that a client of some dialect can ask for: "vault.kv2.read", "aws.GetSecretValue". Every operation of every front stands in
@@ -19,14 +20,15 @@ type need struct {
 // Open marks operations that are decided without a caller: sign-ins and what they need. Their capability is none.
 const open = Capability(0)
 
-// table is every operation, made once and never written again.
-var table = func() map[Operation]need {
-	all := map[Operation]need{}
-	for _, n := range rows() {
+// table is every operation, made once when it is first asked for.
+var table = sync.OnceValue(func() map[Operation]need {
+	rows := rows()
+	all := make(map[Operation]need, len(rows))
+	for _, n := range rows {
 		all[n.op] = n
 	}
 	return all
-}()
+})
 
 // rows joins the tables.
 func rows() []need {
@@ -35,8 +37,8 @@ func rows() []need {
 
 // Operations lists every operation, sorted.
 func Operations() []Operation {
-	out := make([]Operation, 0, len(table))
-	for op := range table {
+	out := make([]Operation, 0, len(table()))
+	for op := range table() {
 		out = append(out, op)
 	}
 	slices.Sort(out)
@@ -45,28 +47,28 @@ func Operations() []Operation {
 
 // Known reports whether the operation is in the tables.
 func (o Operation) Known() bool {
-	_, ok := table[o]
+	_, ok := table()[o]
 	return ok
 }
 
 // Capability is what the operation takes: several mean all of them. None means that no caller is needed (sign-in), or that the operation is not Known.
-func (o Operation) Capability() Capability { return table[o].caps }
+func (o Operation) Capability() Capability { return table()[o].caps }
 
 // Open reports whether the operation is answered without a caller: sign-ins, health, seal state and what recovery needs.
 func (o Operation) Open() bool {
-	n, ok := table[o]
+	n, ok := table()[o]
 	return ok && n.caps == open
 }
 
 // Form is the operation's resource with {space} and {path} in place of the names; for documents.
-func (o Operation) Form() string { return table[o].form }
+func (o Operation) Form() string { return table()[o].form }
 
 // Resource is the name that is decided on. It is empty, and so granted to nobody, when the operation is not known.
-func (o Operation) Resource(space, path string) string { return fill(table[o].form, space, path) }
+func (o Operation) Resource(space, path string) string { return fill(table()[o].form, space, path) }
 
 // FlatResource is Resource for a Space that is home to the kv v1 dialect, whose names have no data/ or metadata/ between Space and path.
 func (o Operation) FlatResource(space, path string) string {
-	form := table[o].form
+	form := table()[o].form
 	if rest, ok := strings.CutPrefix(form, "{space}/"); ok {
 		if _, tail, ok := strings.Cut(rest, "/"); ok && strings.HasPrefix(tail, "{path}") {
 			form = "{space}/" + tail

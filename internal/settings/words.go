@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keephold/keephold/internal/secret"
@@ -179,18 +180,22 @@ func checkEmail(v string) error {
 
 // isoDuration and clockDuration are the two forms that pydantic takes for a timedelta.
 var (
-	isoDuration   = regexp.MustCompile(`^[+-]?P(\d+(\.\d+)?Y)?(\d+(\.\d+)?M)?(\d+(\.\d+)?W)?(\d+(\.\d+)?D)?(T(\d+(\.\d+)?H)?(\d+(\.\d+)?M)?(\d+(\.\d+)?S)?)?$`)
-	clockDuration = regexp.MustCompile(`^[+-]?((\d+) ?d(ays?)?)?,? ?((\d{1,2}):(\d{2})(:(\d{2})(\.\d+)?)?)?$`)
+	isoDuration = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[+-]?P(\d+(\.\d+)?Y)?(\d+(\.\d+)?M)?(\d+(\.\d+)?W)?(\d+(\.\d+)?D)?(T(\d+(\.\d+)?H)?(\d+(\.\d+)?M)?(\d+(\.\d+)?S)?)?$`)
+	})
+	clockDuration = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[+-]?((\d+) ?d(ays?)?)?,? ?((\d{1,2}):(\d{2})(:(\d{2})(\.\d+)?)?)?$`)
+	})
 )
 
 func isDuration(v string, words Words) bool {
 	if v == "" {
 		return false
 	}
-	if isoDuration.MatchString(v) && strings.ContainsAny(v, "0123456789") && !strings.HasSuffix(v, "T") {
+	if isoDuration().MatchString(v) && strings.ContainsAny(v, "0123456789") && !strings.HasSuffix(v, "T") {
 		return true
 	}
-	if clockDuration.MatchString(v) && strings.ContainsAny(v, "0123456789") {
+	if clockDuration().MatchString(v) && strings.ContainsAny(v, "0123456789") {
 		return true
 	}
 	if words == PydanticWords {

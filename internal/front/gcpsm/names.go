@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/keephold/keephold/internal/secret"
 )
@@ -177,7 +178,9 @@ func name(p secret.Path) (string, bool) { return secret.NameOn(secret.GCP, p) }
 
 // An alias is a stage label that this dialect's clients can name. The three words that are the house's own are marked, so
 // that an alias "current" is not the label "current".
-var aliasForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+var aliasForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+})
 
 func labelOf(alias string) string {
 	if isHouseLabel(alias) {
@@ -194,7 +197,7 @@ func aliasOf(label string) (string, bool) {
 	if rest, ok := strings.CutPrefix(label, "~"); ok && isHouseLabel(rest) {
 		return rest, true
 	}
-	return label, aliasForm.MatchString(label) && label != latest
+	return label, aliasForm().MatchString(label) && label != latest
 }
 
 func isHouseLabel(s string) bool {
@@ -211,7 +214,7 @@ func (p place) selector() (secret.Ref, error) {
 	case number != 0:
 		ref.Number = number
 	case p.version != latest:
-		if !aliasForm.MatchString(p.version) {
+		if !aliasForm().MatchString(p.version) {
 			return ref, bad("Invalid version: %q.", clip(p.version))
 		}
 		ref.Label = labelOf(p.version)

@@ -258,7 +258,7 @@ func labellings(h *secret.Head, want map[string]int64) ([]custody.Labelling, err
 	}
 	for alias, number := range want {
 		switch {
-		case !aliasForm.MatchString(alias) || alias == latest || alias == "NEW":
+		case !aliasForm().MatchString(alias) || alias == latest || alias == "NEW":
 			return nil, bad("Invalid version alias [%s].", clip(alias))
 		case number <= 0 || h.Find(uint64(number)) == nil:
 			return nil, bad("The version alias [%s] names a version that does not exist.", alias)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // filterRoot is where the peer's filters live; baselines name them by their path in Python.
@@ -74,7 +75,7 @@ func (f *filters) skipLine(name, line, previous string) bool {
 func (f *filters) skipSecret(secret, line string, rules bool) bool {
 	switch {
 	case f.on[filterRoot+"heuristic.is_sequential_string"] && sequential(secret),
-		f.on[filterRoot+"heuristic.is_potential_uuid"] && uuid().MatchString(secret),
+		f.on[filterRoot+"heuristic.is_potential_uuid"] && uuidExpression().MatchString(secret),
 		f.on[filterRoot+"heuristic.is_likely_id_string"] && !rules && likelyID(secret, line),
 		f.on[filterRoot+"heuristic.is_templated_secret"] && templated(secret),
 		f.on[filterRoot+"heuristic.is_prefixed_with_dollar_sign"] && strings.HasPrefix(secret, "$"),
@@ -105,21 +106,23 @@ func sequential(secret string) bool {
 	return false
 }
 
-func uuid() *regexp.Regexp {
-	return uuidExpression
-}
-
-// These are compiled once: nothing changes them.
+// These are compiled once, when they are first needed.
 var (
-	uuidExpression     = regexp.MustCompile(`(?i)[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}`)
-	idExpression       = regexp.MustCompile(`(?i)(?:^(?:id|myid|userid)|_id)s?[^a-z0-9]`)
-	indirectExpression = regexp.MustCompile(`(?::=?|[!=]{1,3})\s*[\p{L}\p{N}_.\-]+[\[(][^\v]*[\])]`)
+	uuidExpression = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}`)
+	})
+	idExpression = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(?:^(?:id|myid|userid)|_id)s?[^a-z0-9]`)
+	})
+	indirectExpression = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?::=?|[!=]{1,3})\s*[\p{L}\p{N}_.\-]+[\[(][^\v]*[\])]`)
+	})
 )
 
 // likelyID reports that what stands before the secret calls it an id.
 func likelyID(secret, line string) bool {
 	i := strings.Index(line, secret)
-	return i >= 0 && idExpression.MatchString(line[:i])
+	return i >= 0 && idExpression().MatchString(line[:i])
 }
 
 func templated(s string) bool {
@@ -134,7 +137,7 @@ func templated(s string) bool {
 
 // indirect reports a line whose value is a call or an index: secret = request.headers["key"].
 func indirect(line string) bool {
-	return len(line) <= 4000 && len([]rune(line)) <= 1000 && strings.ContainsAny(line, "[(") && indirectExpression.MatchString(line)
+	return len(line) <= 4000 && len([]rune(line)) <= 1000 && strings.ContainsAny(line, "[(") && indirectExpression().MatchString(line)
 }
 
 // allowlisted reports a comment that allows the line, behind it or alone on the line before.

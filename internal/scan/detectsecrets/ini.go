@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // errNotParsed says that a text is not of the format; it is then taken line by line.
@@ -34,9 +35,15 @@ func (s *section) find(name string) *option {
 }
 
 var (
-	sectionExpression = regexp.MustCompile(`^\[(.+)\]`)
-	optionExpression  = regexp.MustCompile(`^(.*?)\s*[=:]\s*(.*)$`)
-	referExpression   = regexp.MustCompile(`^%\(([^)]+)\)s`)
+	sectionExpression = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\[(.+)\]`)
+	})
+	optionExpression = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(.*?)\s*[=:]\s*(.*)$`)
+	})
+	referExpression = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^%\(([^)]+)\)s`)
+	})
 )
 
 // parseINI reads sections; the first is DEFAULT.
@@ -63,7 +70,7 @@ func parseINI(text string) ([]*section, error) {
 			continue
 		}
 		indent = here
-		if m := sectionExpression.FindStringSubmatch(v); m != nil {
+		if m := sectionExpression().FindStringSubmatch(v); m != nil {
 			if current, last = enter(&sections, m[1]), nil; current == nil || seen[[2]string{m[1], ""}] {
 				return nil, errNotParsed
 			}
@@ -73,7 +80,7 @@ func parseINI(text string) ([]*section, error) {
 		if current == nil {
 			return nil, errNotParsed
 		}
-		m := optionExpression.FindStringSubmatch(v)
+		m := optionExpression().FindStringSubmatch(v)
 		if m == nil || m[1] == "" {
 			broken = true
 			continue
@@ -163,7 +170,7 @@ func interpolate(s *section, text string, depth int, left *int) (string, error) 
 			text = text[2:]
 			continue
 		}
-		m := referExpression.FindStringSubmatch(text)
+		m := referExpression().FindStringSubmatch(text)
 		if m == nil {
 			return "", errNotParsed
 		}

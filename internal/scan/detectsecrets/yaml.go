@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -53,7 +54,9 @@ type yamlWalk struct {
 // most bounds the nodes, for aliases can make a small document a huge one.
 const mostNodes = 1_000_000
 
-var yamlComment = regexp.MustCompile(`\s+#[\S ]*`)
+var yamlComment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\s+#[\S ]*`)
+})
 
 // walk goes through the document level by level.
 func (w *yamlWalk) walk(doc *yaml.Node) error {
@@ -147,7 +150,7 @@ func (w *yamlWalk) add(in *yaml.Node, p yamlPair, value string) {
 	}
 	v := yamlValue{key: p.key.Value, value: value, line: line}
 	if line > 0 && line <= len(w.raw) {
-		v.comment = yamlComment.FindString(strings.TrimSpace(w.raw[line-1]))
+		v.comment = yamlComment().FindString(strings.TrimSpace(w.raw[line-1]))
 	}
 	w.found = append(w.found, v)
 }
@@ -173,13 +176,15 @@ func textOf(n *yaml.Node) (string, bool) {
 	case n.Style&yaml.TaggedStyle != 0:
 		return n.Value, n.Tag == "!!str"
 	}
-	return n.Value, !plainType.MatchString(n.Value)
+	return n.Value, !plainType().MatchString(n.Value)
 }
 
 // plainType matches what YAML 1.1 takes for something else than a string: null, booleans, numbers, dates (its types
 // repository, 2005).
-var plainType = regexp.MustCompile(`^(?:|~|null|Null|NULL|=|<<` +
-	`|[Yy]es|YES|[Nn]o|NO|[Tt]rue|TRUE|[Ff]alse|FALSE|[Oo]n|ON|[Oo]ff|OFF` + //nolint:misspell // a class of letters
-	`|[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+` +
-	`|[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)` +
-	`|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$`)
+var plainType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:|~|null|Null|NULL|=|<<` +
+		`|[Yy]es|YES|[Nn]o|NO|[Tt]rue|TRUE|[Ff]alse|FALSE|[Oo]n|ON|[Oo]ff|OFF` + //nolint:misspell // a class of letters
+		`|[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+` +
+		`|[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)` +
+		`|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$`)
+})
