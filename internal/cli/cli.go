@@ -80,7 +80,11 @@ func rootCommand(env Env, o *options, out *output, args []string) *cobra.Command
 		&cobra.Group{ID: "guard", Title: "Guarding:"},
 		&cobra.Group{ID: "server", Title: "Servers:"},
 	)
-	for _, c := range commands {
+	only := asked(args)
+	for _, c := range commands() {
+		if only != "" && c.name != only {
+			continue
+		}
 		cmd := c.make(env, o)
 		cmd.GroupID = c.group
 		if n := strings.Count(cmd.Use, "SPACE"); n > 0 {
@@ -154,73 +158,4 @@ func discipline(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		discipline(c)
 	}
-}
-
-// commands is every command there is, by what it is for.
-var commands = []struct {
-	group string
-	make  func(Env, *options) *cobra.Command
-}{
-	{"project", initCommand},
-	{"project", trustCommand},
-	{"project", importCommand},
-	{"project", exportCommand},
-	{"project", runCommand},
-	{"project", renderCommand},
-	{"project", setCommand},
-	{"project", unsetCommand},
-	{"project", checkCommand},
-	{"project", explainCommand},
-	{"project", envCommand},
-	{"secrets", getCommand},
-	{"secrets", putCommand},
-	{"secrets", patchCommand},
-	{"secrets", editCommand},
-	{"secrets", listCommand},
-	{"secrets", treeCommand},
-	{"secrets", findCommand},
-	{"secrets", moveCommand},
-	{"secrets", copyCommand},
-	{"secrets", deleteCommand},
-	{"secrets", undeleteCommand},
-	{"secrets", destroyCommand},
-	{"secrets", historyCommand},
-	{"secrets", rollbackCommand},
-	{"secrets", diffCommand},
-	{"secrets", spaceCommand},
-	{"secrets", exposeCommand},
-	{"people", loginCommand},
-	{"people", logoutCommand},
-	{"people", whoamiCommand},
-	{"people", policyCommand},
-	{"people", grantCommand},
-	{"people", accessCommand},
-	{"people", tokenCommand},
-	{"people", approleCommand},
-	{"people", userCommand},
-	{"people", identityCommand},
-	{"people", auditCommand},
-	{"guard", scanCommand},
-	{"guard", baselineCommand},
-	{"guard", redactCommand},
-	{"guard", hookCommand},
-	{"guard", gitleaksCommand},
-	{"guard", gitSecretsCommand},
-	{"guard", detectSecretsCommand},
-	{"guard", linkCommand},
-	{"server", devCommand},
-	{"server", operatorCommand},
-	{"server", doctorCommand},
-	{"server", recoveryCommand},
-	{"server", serverCommand},
-	{"server", configCommand},
-	{"", laterCommand("member", "people of a project", "until then: keephold user, and keephold grant")},
-	{"", laterCommand("join", "join a project by invitation", "until then, on a server: keephold login ADDRESS, keephold trust")},
-	{"", laterCommand("request", "ask for a secret for a while", "until then, ask whoever keephold access names")},
-	{"", laterCommand("share", "hand a value over once", "until then, give access to it on a server: keephold grant")},
-	{"", laterCommand("rotate", "replace a secret where it is used", "until then: keephold set NAME --generate, and keephold rollback")},
-	{"", laterCommand("scrub", "rewrite history without a secret", "until then: replace the secret first; keephold scan git says where it is")},
-	{"", completionCommand},
-	{"", manCommand},
-	{"", versionCommand},
 }

@@ -88,7 +88,7 @@ func (v Verb) OnSecret() bool {
 
 // giving is what an operation takes, as a grant gives it.
 func (o Operation) giving() giving {
-	n := table[o]
+	n := table()[o]
 	word := strings.TrimPrefix(n.form, "{space}/")
 	if rest, ok := strings.CutSuffix(word, "/{path}"); ok {
 		return giving{word: rest, caps: n.caps}
