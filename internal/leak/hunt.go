@@ -107,7 +107,7 @@ func (h *hunt) pattern(r *compiled, t trigger, i int) {
 			continue
 		}
 		if r.Near != "" && !near(h.b, start, r.Near) {
-			return
+			continue
 		}
 		end, from, to, ok := r.prog.match(h.b, start, &h.left)
 		if !ok || to <= from {

@@ -36,7 +36,7 @@ func tokenRule(line string) (Rule, bool) {
 		return Rule{}, false
 	}
 	flags, pattern, _ := strings.Cut(rest, " ")
-	r := Rule{ID: id, Pattern: pattern, Confidence: High, Description: "token of " + id}
+	r := Rule{ID: id, Family: familyOf(id), Pattern: pattern, Confidence: High, Description: "token of " + id}
 	for _, f := range flags {
 		switch f {
 		case 'm':
@@ -60,6 +60,48 @@ func tokenRule(line string) (Rule, bool) {
 	return r, true
 }
 
+// familyOf is the id up to its first dash, or the name under which the vendor stands elsewhere.
+func familyOf(id string) string {
+	head, _, _ := strings.Cut(id, "-")
+	switch head {
+	case "adafruit":
+		return "adafruitio"
+	case "amazon":
+		return "aws"
+	case "apr1", "argon2", "bcrypt", "crypt", "krb5":
+		return "password-hash"
+	case "brave":
+		return "brave-search"
+	case "crates":
+		return "crates-io"
+	case "defined":
+		return "defined-networking"
+	case "fly":
+		return "flyio"
+	case "frameio":
+		return "frame-io"
+	case "mongodb":
+		return "mongodb-atlas"
+	case "onepassword":
+		return "1password"
+	case "private":
+		return "privateai"
+	case "readme":
+		return "readme-api"
+	case "redirect":
+		return "redirect-pizza"
+	case "sonar":
+		return "sonarqube"
+	case "together":
+		return "togetherai"
+	case "val":
+		return "val-town"
+	case "weights":
+		return "wandb"
+	}
+	return head
+}
+
 // vendorRule reads an entry of vendorTable: names joined by |, a leading ~ for a name that is also a common word, and an
 // optional format.
 func vendorRule(line string) (Rule, bool) {
@@ -69,7 +111,10 @@ func vendorRule(line string) (Rule, bool) {
 	names, format, _ := strings.Cut(line, " ")
 	common := strings.HasPrefix(names, "~")
 	words := strings.Split(strings.TrimPrefix(names, "~"), "|")
-	family := strings.NewReplacer(".", "-", "_", "-", " ", "-").Replace(words[0])
+	family := strings.Trim(strings.NewReplacer(".", "-", "_", "-", " ", "-").Replace(words[0]), "-")
+	if family == "npm-token" {
+		family = "npm"
+	}
 	return Rule{
 		ID: family + "-assigned", Family: family, Description: "a key of " + words[0] + " beside its name",
 		Keywords: words, Assigned: format, Loose: common, Confidence: Medium,

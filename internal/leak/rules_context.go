@@ -47,8 +47,12 @@ func contextRules() []Rule {
 			Pattern: `(-u|--user|--proxy-user)[ =]{0,2}["']?[A-Za-z0-9_.@+-]{1,80}:(<[^\s"'$<{*:/][^\s"'<{]{2,120})["']?`,
 		},
 		{
-			ID: "shell-password", Family: "shell", Description: "a password in an argument", Confidence: Low, Human: true, Keywords: []string{"sshpass", "mysqldump", "mysqladmin", "psexec", "mysql "}, Fold: true,
-			Pattern: `(sshpass|mysqldump|mysqladmin|mysql|psexec(\.exe)?)[ ][^\n]{0,120}[ ]["']?-p[ ]{0,1}["']?(<[^\s"'$<{*-][^\s"']{3,60})`,
+			ID: "shell-password", Family: "shell", Description: "a password in an argument", Confidence: Low, Human: true, Keywords: []string{"sshpass", "psexec"}, Fold: true,
+			Pattern: `(sshpass|psexec(\.exe)?)[ ]([^\n]{0,120}[ ])?["']?-p[ ]{0,1}["']?(<[^\s"'$<{*-][^\s"']{3,60})`,
+		},
+		{
+			ID: "mysql-password", Family: "shell", Description: "a password in an argument of MySQL", Confidence: Low, Human: true, Keywords: []string{"mysqldump", "mysqladmin", "mysql "}, Fold: true,
+			Pattern: `(mysqldump|mysqladmin|mysql)[ ]([^\n]{0,120}[ ])?["']?-p["']?(<[^\s"'$<{*-][^\s"']{3,60})`,
 		},
 		{
 			ID: "password-argument", Family: "shell", Description: "a password in an argument", Confidence: Low, Human: true, Fold: true, Keywords: []string{"-password ", "--password=", "-passwd "},
@@ -86,6 +90,10 @@ func contextRules() []Rule {
 		{
 			ID: "login-call", Family: "generic", Description: "a password as the second argument of a login", Confidence: Low, Human: true, Fold: true, Keywords: []string{".login("},
 			Pattern: `\.login\(\s{0,3}["'][^"'\n$%{<]{3,80}["'],\s{0,3}["'](<[^"'\n$%{<\s]{6,80})["']`,
+		},
+		{
+			ID: "kubernetes-secret", Family: "kubernetes", Description: "a value of a Secret of Kubernetes", Confidence: Medium, Check: CheckBase64, Fold: true, MinEntropy: 3, Keywords: []string{"kind: secret", `kind: "secret"`},
+			Pattern: `kind: "?secret"?\s[^{}]{0,400}data:\s{1,12}[A-Za-z0-9_.-]{1,60}:\s{1,4}["']?(<[A-Za-z0-9+/]{16,4000}={0,2})`,
 		},
 		{
 			ID: "service-account-key", Family: "gcp", Description: "the key id of a service account file", Confidence: Medium, Keywords: []string{`"private_key_id"`},

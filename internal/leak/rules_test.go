@@ -233,6 +233,7 @@ func FuzzFind(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte("password = \"a\\\"b\"\n"))
+	f.Add([]byte("password:\n  hunter22x\n")) // the value stands on the next line
 	f.Add([]byte("https://a:b@c/ -----BEGIN RSA PRIVATE KEY-----\n%3d%22\\u0022"))
 	f.Add([]byte(strings.Repeat("eyJhbGciOiJIUzI1NiJ9.", 300)))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -122,7 +122,7 @@ gitlab-runner-token - GR1348941[A-Za-z0-9_-]{20,22}
 gitlab-session-cookie - _gitlab_session=(<[a-z0-9]{32})
 gitlab-token - gl(pat|dt|rt|rtr|imt|ffct|soat|ft|wt)-(t\d_)?[A-Za-z0-9_-]{20,52}
 gitlab-trigger-token - glptt-[A-Za-z0-9_-]{40}
-gocardless-token f live_[a-z0-9_=-]{40}
+gocardless-token f \blive_[a-z0-9_=-]{40}
 grafana-api-key - eyJrIjoi[A-Za-z0-9+/]{60,400}={0,3}
 grafana-cloud-token e glc_[A-Za-z0-9+/]{32,400}={0,3}
 grafana-service-account - glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}
@@ -162,7 +162,6 @@ mergify-token - mka_[A-Za-z0-9_-]{40,60}
 midtrans-key - (SB-)?Mid-(server|client)-[A-Za-z0-9_-]{16,30}
 minimax-key - sk-api-[A-Za-z0-9_-]{40,160}
 mistral-key m msk_[A-Za-z0-9]{32}
-monday-token m eyJhbGciOiJIUzI1NiJ9\.eyJ0aWQiOj[A-Za-z0-9_-]{40,400}\.[A-Za-z0-9_-]{43}
 mongodb-atlas-service - mdb_sa_sk_[A-Za-z0-9_-]{40}
 msteams-webhook fx https://([a-z0-9-]{1,60}\.)?(webhook\.office\.com/webhookb2|outlook\.office(365)?\.com/webhook)/(<[a-z0-9@-]{50,90}/(IncomingWebhook|[a-z]{3,30})/[a-z0-9]{20,40}/[a-z0-9-]{30,60})
 neon-key e napi_[a-z0-9]{64}

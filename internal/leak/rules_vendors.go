@@ -76,7 +76,7 @@ plivo (MA[A-Z0-9]{18}|[A-Za-z0-9=_-]{38,40}) / pocketbase / podio / ~polar / pol
 posthog / postman / postmark / powrbot / prefect / ~privacy / privateai|private_ai / prodpad / ~proof / prospect / protocolsio / proxycrawl / pubnub
 pulumi / pushbullet / pusher / pypi / qase / qdrant / qiniu / qualaroo / qualtrics / quay / qubole / quickbooks / rabbitmq / ~ramp_ / rapid7
 rapidapi [A-Za-z0-9_-]{50} / ~raven / rawg / raygun / razorpay / reachmail / readme_api|readme.io / reallysimplesystems / rebrandly / recaptcha
-recurly / ~reddit / redislabs / refiner / ~render rnd_[A-Za-z0-9]{28,32} / rentman / replicate r8_[A-Za-z0-9]{37} / replit / replit_
+recurly / ~reddit / redislabs / refiner / ~render rnd_[A-Za-z0-9]{28,32} / rentman / replicate r8_[A-Za-z0-9]{37} / replit
 replyio|reply.io / requestfinance / resend re_[A-Za-z0-9]{6,10}_[A-Za-z0-9]{20,26} / restpack / ringcentral / ritekit / rocketreach / rockset
 rollbar [A-Za-z0-9=_-]{32} / route4me / rubygems / runpod / s3_ / salesblink / salescookie / salesflare / salesforce / sambanova
 ~samsara samsara_api_[A-Za-z0-9]{30} / ~sauce|saucelabs / scaleway (SCW[A-Z0-9]{17}|\h{8}-\h{4}-\h{4}-\h{4}-\h{12}) / scalingo / scalr / scrapeowl
@@ -96,7 +96,7 @@ tiingo / tiktok / timecamp / timescale / timezoneapi / tines / tly / tmetric / t
 tradier / transferwise / travelpayouts / ~travis / travisci [A-Za-z0-9_-]{22} / trello / truenas / trustpilot / tumblr / turnstile / twelvedata
 twilio (SK)?[a-f0-9]{32} / twitch [A-Za-z0-9=_-]{30} / twitter / tyntec / typeform / typesense / ubidots / uclassify / unkey / unplugg|unplu
 unsplash [A-Za-z0-9_-]{43} / upcdatabase / upcloud / uplead / upstage / upstash / uptimerobot / upwave / urlscan / userflow / userstack / vagrant
-val_town|valtown / vatlayer / ~vault (hv[sbr]\.[A-Za-z0-9_-]{24,300}|s\.[A-Za-z0-9]{24}) / vbout / vercel / verimail / veriphone / versioneye / viewneo / vimeo / virustotal [A-Za-z0-9=_-]{64} / visualcrossing
+val_town|valtown / vatlayer / ~vault (hv[sr]\.[A-Za-z0-9_-]{24,120}|hvb\.[A-Za-z0-9_-]{100,300}|s\.[A-Za-z0-9]{24}) / vbout / vercel / verimail / veriphone / versioneye / viewneo / vimeo / virustotal [A-Za-z0-9=_-]{64} / visualcrossing
 voiceflow / voicegain / voodoosms / voyage / vpnapi / vultr [A-Za-z0-9]{36} / vyte / walkscore
 wandb|weights_and_biases (wandb_v1_[A-Za-z0-9_]{60,90}|[a-f0-9]{40}) / weatherbit / weatherstack [A-Za-z0-9=_-]{32} / weaviate
 web3storage|web3 / webflow / webscraper / webscraping / wepay / whatsapp / whoxy / wistia / ~wix / woocommerce / wordpress / workato / workday

@@ -369,7 +369,7 @@ func human(v []byte) int {
 // not a variable: NAME=word and NAME: word in capitals, or any name when the lines round it are settings or comments too.
 func setting(b []byte, a *assignment) bool {
 	from, to := lineAround(b, a.nameStart, 400)
-	if !assignedLine(b[from:to]) || len(bytes.TrimSpace(b[a.valueEnd:to])) > 0 {
+	if a.valueEnd > to || !assignedLine(b[from:to]) || len(bytes.TrimSpace(b[a.valueEnd:to])) > 0 {
 		return false
 	}
 	name := measure(b[a.nameStart:a.nameEnd])
