@@ -36,7 +36,7 @@ type Config struct {
 	NamespacePath func(secret.NamespaceID) (string, bool)
 	Limits        Limits             // the system's; zero fields are SystemTTL
 	Epoch         func() uint64      // the installation's epoch; tokens of another are refused. Nil: always 0
-	CacheTokens   int                // tokens kept decoded; 0: 1<<17
+	CacheBytes    int64              // of memory for tokens kept decoded and the Sets that they hold; 0: 32 MiB
 	Renewers      map[string]Renewer // by Token.Method
 	AllowWeakIDs  bool               // custom role-ids and secret-ids below 128 bits, for dev
 }
@@ -45,6 +45,7 @@ type Config struct {
 type Authority struct {
 	cfg      Config
 	cache    *cache
+	interned interned
 	policies atomic.Uint64 // generation of policies; a Set of another is compiled anew
 }
 
@@ -60,10 +61,10 @@ func NewAuthority(cfg Config) (*Authority, *Warrant) {
 	if cfg.Epoch == nil {
 		cfg.Epoch = func() uint64 { return 0 }
 	}
-	if cfg.CacheTokens <= 0 {
-		cfg.CacheTokens = 1 << 17
+	if cfg.CacheBytes <= 0 {
+		cfg.CacheBytes = 32 << 20
 	}
-	a := &Authority{cfg: cfg, cache: newCache(cfg.CacheTokens)}
+	a := &Authority{cfg: cfg, cache: newCache(cfg.CacheBytes)}
 	return a, &Warrant{a}
 }
 
@@ -248,6 +249,7 @@ func (a *Authority) derive(ctx context.Context, index string, text []byte) (*hol
 
 // stand checks what the token hangs on and adds what its entity says; the powers are still missing.
 func (a *Authority) stand(ctx context.Context, t *Token) (*holding, []string, error) {
+	a.interned.share(t)
 	h := &holding{token: t, deadline: t.Life.Expires}
 	depKeys, err := a.descend(ctx, h)
 	if err != nil {

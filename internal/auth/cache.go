@@ -34,16 +34,41 @@ func (h *holding) stale() bool {
 	return false
 }
 
+// size is about how many bytes the holding takes, as a heap profile has it, without its Set, which it shares with others. What is
+// interned is counted all the same: who shares nothing pays for it.
+func (h *holding) size() int64 {
+	t := h.token
+	n := 1000 + 300*len(h.deps) + len(t.index) + len(t.Accessor) + len(h.identity.ID) + 24*len(t.CIDRs)
+	for _, a := range t.Ancestors {
+		n += 16 + len(a)
+	}
+	for _, m := range t.Meta {
+		n += 32 + len(m.Key) + len(m.Value)
+	}
+	if h.who != nil {
+		n += h.who.size()
+	}
+	if h.standing != nil {
+		n += 600
+	}
+	return int64(n)
+}
+
 const shards = 64
 
-// cache holds holdings by token index, bounded in number. A full shard gives up a few of its entries, whichever the
+// cache holds holdings by token index, bounded by bytes. A shard that is over its part gives up some of its entries, whichever the
 // map's random order meets first: no bookkeeping on a hit, and a hot token is back after one miss.
 type cache struct {
 	seed  maphash.Seed
-	limit int // per shard
+	max   int64
+	bytes atomic.Int64 // of the holdings in the shards, and of the Sets that they hold
 	shard [shards]struct {
 		sync.RWMutex
 		m map[string]*holding // guarded by the RWMutex
+	}
+	sets struct {
+		sync.Mutex
+		holders map[*policy.Set]int // guarded by the Mutex; how many holdings in the shards hold the Set
 	}
 
 	mu    sync.Mutex
@@ -60,8 +85,9 @@ type fill struct {
 
 const maxForgotten = 4096
 
-func newCache(limit int) *cache {
-	c := &cache{seed: maphash.MakeSeed(), limit: max(limit/shards, 1), deps: map[string]*dep{}, fills: map[*fill]struct{}{}}
+func newCache(bytes int64) *cache {
+	c := &cache{seed: maphash.MakeSeed(), max: bytes, deps: map[string]*dep{}, fills: map[*fill]struct{}{}}
+	c.sets.holders = map[*policy.Set]int{}
 	for i := range c.shard {
 		c.shard[i].m = map[string]*holding{}
 	}
@@ -120,16 +146,44 @@ func (c *cache) put(index string, h *holding) {
 	s := &c.shard[c.at(index)]
 	s.Lock()
 	defer s.Unlock()
-	if len(s.m) >= c.limit {
-		drop := max(c.limit/16, 1)
-		for k := range s.m {
-			delete(s.m, k)
-			if drop--; drop == 0 {
-				break
-			}
+	c.take(s.m, index)
+	s.m[index] = h
+	c.count(h, 1)
+	for k, other := range s.m {
+		if c.bytes.Load() <= c.max {
+			return
+		}
+		if other != h {
+			c.take(s.m, k)
 		}
 	}
-	s.m[index] = h
+}
+
+// take removes an entry of a shard whose lock is held.
+func (c *cache) take(m map[string]*holding, index string) {
+	if h := m[index]; h != nil {
+		delete(m, index)
+		c.count(h, -1)
+	}
+}
+
+// count adds what a holding takes, or gives it back. A Set counts once, however many hold it.
+func (c *cache) count(h *holding, sign int) {
+	n := int64(sign) * h.size()
+	c.sets.Lock()
+	defer c.sets.Unlock()
+	holders := c.sets.holders[h.set] + sign
+	switch {
+	case holders == 0:
+		delete(c.sets.holders, h.set)
+		n -= int64(h.set.Size())
+	case holders == 1 && sign > 0:
+		n += int64(h.set.Size())
+		fallthrough
+	default:
+		c.sets.holders[h.set] = holders
+	}
+	c.bytes.Add(n)
 }
 
 // swap replaces old by h where old is still what is kept: a holding whose policies were compiled again.
@@ -138,13 +192,15 @@ func (c *cache) swap(index string, old, h *holding) {
 	s.Lock()
 	defer s.Unlock()
 	if s.m[index] == old {
+		c.take(s.m, index)
 		s.m[index] = h
+		c.count(h, 1)
 	}
 }
 
 // prune keeps deps from growing past what the shards can hold.
 func (c *cache) prune() {
-	if len(c.deps) < 2*shards*c.limit+1024 {
+	if int64(len(c.deps)) < c.max/256+1024 {
 		return
 	}
 	for _, d := range c.deps {
@@ -171,7 +227,7 @@ func (c *cache) forget(keys []string) {
 		if index, ok := cutTokenKey(k); ok {
 			s := &c.shard[c.at(index)]
 			s.Lock()
-			delete(s.m, index)
+			c.take(s.m, index)
 			s.Unlock()
 		}
 	}
@@ -190,7 +246,9 @@ func (c *cache) forgetAll() {
 	for i := range c.shard {
 		s := &c.shard[i]
 		s.Lock()
-		clear(s.m)
+		for k := range s.m {
+			c.take(s.m, k)
+		}
 		s.Unlock()
 	}
 }

@@ -146,6 +146,15 @@ type who struct {
 	keys   []string // the records that were read
 }
 
+// size is about how many bytes of memory w takes.
+func (w *who) size() int {
+	n := 600
+	for _, k := range w.keys {
+		n += 16 + len(k)
+	}
+	return n + 400*len(w.entity.Aliases) + 60*len(w.entity.Policies) + 100*len(w.entity.Meta) + 600*len(w.groups)
+}
+
 // maxGroups bounds what one entity is a member of, through however many groups. Beyond it, it is a member of no more.
 const maxGroups = 500
 

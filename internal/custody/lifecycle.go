@@ -102,10 +102,9 @@ func (d *Desk) unlock(ctx context.Context, key []byte) error {
 
 // assemble makes what a Desk holds while unsealed.
 func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.Keyring) (*opened, error) {
-	o := &opened{root: root, sets: new(setCache)}
+	o := &opened{root: root, sets: newSetCache(d.cfg.CacheBytes / 8)}
 	o.keys.Store(keys)
 	o.view = &view{d, o}
-	o.sets.clear()
 	table, err := registry.Load(ctx, o.view)
 	if err != nil {
 		return nil, err
@@ -119,6 +118,7 @@ func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.
 		Limits:        auth.Limits{Default: d.cfg.DefaultTTL, Max: d.cfg.MaxTTL},
 		Epoch:         func() uint64 { return d.cfg.Epoch },
 		AllowWeakIDs:  d.cfg.WeakIDs,
+		CacheBytes:    d.cfg.CacheBytes / 2,
 		Renewers:      d.cfg.Renewers,
 	})
 	o.warrant = warrant

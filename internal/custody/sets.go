@@ -5,54 +5,99 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/policy/hcl"
+	"github.com/keephold/keephold/internal/record"
 	"github.com/keephold/keephold/internal/registry"
 	"github.com/keephold/keephold/internal/secret"
 )
 
-// setCache keeps compiled sets of policies by namespace and names. Distinct sets are far fewer than tokens. Sets that
-// depend on who holds them (templates) are compiled for each holder, which auth keeps with the token.
+// setCache keeps compiled sets of policies, bounded by bytes, by namespace, names and, where a policy has templates, by what is
+// known of who holds them. Distinct sets are far fewer than tokens: who has no entity has the same facts as everybody
+// without one.
 type setCache struct {
-	mu     sync.Mutex
-	parsed map[*registry.Document]*policy.Policy
-	sets   map[string]*policy.Set
+	mu         sync.Mutex
+	parsed     map[*registry.Document]*policy.Policy
+	sets       *simplelru.LRU[string, *policy.Set]
+	bytes, max int64
 }
 
-const maxSets = 4096
+func newSetCache(bytes int64) *setCache {
+	s := &setCache{max: bytes, parsed: map[*registry.Document]*policy.Policy{}}
+	s.sets, _ = simplelru.NewLRU(1<<30, func(key string, set *policy.Set) { s.bytes -= setSize(key, set) })
+	return s
+}
+
+func setSize(key string, set *policy.Set) int64 { return int64(len(key)+set.Size()) + 200 }
 
 func (s *setCache) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sets, s.parsed = map[string]*policy.Set{}, map[*registry.Document]*policy.Policy{}
+	s.sets.Purge()
+	clear(s.parsed)
 }
 
 // compile is auth's PolicySource.
 func (o *opened) compile(d *Desk) func(context.Context, secret.NamespaceID, []string, policy.Facts) (*policy.Set, error) {
 	return func(_ context.Context, ns secret.NamespaceID, names []string, facts policy.Facts) (*policy.Set, error) {
-		return o.sets.get(d, o.table.Load(), ns, names, facts)
+		return o.sets.get(d.now(), o.table.Load, ns, names, facts)
 	}
 }
 
-func (s *setCache) get(d *Desk, table *registry.Table, ns secret.NamespaceID, names []string, facts policy.Facts) (*policy.Set, error) {
+// get asks for the table with the lock held: a set that was compiled from the table before a change must not be kept after the
+// change has cleared the sets.
+func (s *setCache) get(now time.Time, current func() *registry.Table, ns secret.NamespaceID, names []string, facts policy.Facts) (*policy.Set, error) {
 	names = slices.Clone(names)
 	slices.Sort(names)
-	named := slices.DeleteFunc(slices.Clone(facts.Principals), func(who string) bool { return !table.Names(ns, who) })
-	key := string(ns) + "\x00" + strings.Join(names, "\x00") + "\x01" + strings.Join(named, "\x00")
+	names = slices.Compact(names)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := d.now()
-	if set, ok := s.sets[key]; ok && (set.Expires().IsZero() || now.Before(set.Expires())) {
-		return set, nil
-	}
+	table := current()
 	space, ok := table.Namespace(ns)
 	if !ok {
 		return nil, secret.ErrDenied
 	}
-	var policies []*policy.Policy
-	templated := false
-	for _, name := range slices.Compact(names) {
+	policies, templated, err := s.named(table, ns, names)
+	if err != nil {
+		return nil, err
+	}
+	called := slices.DeleteFunc(slices.Clone(facts.Principals), func(who string) bool { return !table.Names(ns, who) })
+	facts.Principals = nil // no template speaks of them
+	key := string(ns) + "\x00" + strings.Join(names, "\x00") + "\x01" + strings.Join(called, "\x00")
+	if templated && facts.Entity != nil {
+		key += "\x01" + string(record.Encode(facts))
+	}
+	if set, ok := s.sets.Get(key); ok && (set.Expires().IsZero() || now.Before(set.Expires())) {
+		return set, nil
+	}
+	for i, p := range policies {
+		if p, err = p.Render(facts); err != nil {
+			return nil, err
+		}
+		in := *p
+		in.Namespace = space.Path
+		policies[i] = &in
+	}
+	attached, err := table.AttachedFor(ns, called)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range attached {
+		p.Namespace = space.Path
+		policies = append(policies, p)
+	}
+	set := policy.Compile(now, policies...)
+	s.keep(key, set)
+	return set, nil
+}
+
+// named are the policies that there are of those names.
+func (s *setCache) named(table *registry.Table, ns secret.NamespaceID, names []string) (policies []*policy.Policy, templated bool, err error) {
+	for _, name := range names {
 		doc, ok := table.Policy(ns, name)
 		if !ok {
 			if name != policy.NameDefault {
@@ -62,34 +107,23 @@ func (s *setCache) get(d *Desk, table *registry.Table, ns secret.NamespaceID, na
 		}
 		p, err := s.parse(doc)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if p.Templated() {
-			templated = true
-			if p, err = p.Render(facts); err != nil {
-				return nil, err
-			}
-		}
-		in := *p
-		in.Namespace = space.Path
-		policies = append(policies, &in)
+		policies, templated = append(policies, p), templated || p.Templated()
 	}
-	attached, err := table.AttachedFor(ns, named)
-	if err != nil {
-		return nil, err
+	return policies, templated, nil
+}
+
+func (s *setCache) keep(key string, set *policy.Set) {
+	s.sets.Remove(key) // so that the bytes of what was there are given back
+	if setSize(key, set) > s.max {
+		return
 	}
-	for _, p := range attached {
-		p.Namespace = space.Path
-		policies = append(policies, p)
+	s.sets.Add(key, set)
+	s.bytes += setSize(key, set)
+	for s.bytes > s.max {
+		s.sets.RemoveOldest()
 	}
-	set := policy.Compile(now, policies...)
-	if !templated {
-		if len(s.sets) >= maxSets {
-			clear(s.sets)
-		}
-		s.sets[key] = set
-	}
-	return set, nil
 }
 
 func (s *setCache) parse(doc *registry.Document) (*policy.Policy, error) {

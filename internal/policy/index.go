@@ -81,6 +81,35 @@ func (n *segment) child(piece string, wild bool) *segment {
 	return k
 }
 
+// size is about how many bytes the index holds, as a heap profile has them. Rules and the texts of patterns belong to the policies.
+func (x *index) size() int {
+	if x == nil {
+		return 0
+	}
+	sum := 200 + x.names.size() + x.prefixes.size() + 8*len(x.globs)
+	for _, e := range x.known {
+		sum += 420 + 8*len(e.rules) // an entry and its places in the maps
+	}
+	return sum + x.segments.size()
+}
+
+func (n *segment) size() int {
+	if n == nil {
+		return 0
+	}
+	sum := 32 + n.plus.size()
+	if n.tail != nil {
+		sum += radixSize + n.tail.size()
+	}
+	if len(n.kids) > 0 {
+		sum += 300
+	}
+	for _, k := range n.kids {
+		sum += k.size()
+	}
+	return sum
+}
+
 // best is the highest-ranking entry that is not a literal and matches name, or nil.
 func (x *index) best(name string) *entry {
 	best := x.prefixes.longest(name)

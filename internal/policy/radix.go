@@ -1,29 +1,40 @@
 package policy
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
+
+const radixSize = 72 // of the struct
 
 // radix maps byte strings to entries and finds the longest one that begins a name, in time bounded by the name's length.
 type radix struct {
-	label string
-	entry *entry // nil on inner nodes
-	kids  []radix
-	// index holds, for each first byte, 1 + the place in kids; an array because a node may have hundreds of children.
-	index *[256]uint16
+	label  string
+	entry  *entry // nil on inner nodes
+	kids   []radix
+	firsts []byte // of the kids' labels, in their order: one search of a few bytes finds the kid
 }
 
 func (n *radix) kid(b byte) *radix {
-	if n.index == nil || n.index[b] == 0 {
+	i := bytes.IndexByte(n.firsts, b)
+	if i < 0 {
 		return nil
 	}
-	return &n.kids[n.index[b]-1]
+	return &n.kids[i]
 }
 
 func (n *radix) add(kid radix) {
-	if n.index == nil {
-		n.index = new([256]uint16)
-	}
 	n.kids = append(n.kids, kid)
-	n.index[kid.label[0]] = uint16(len(n.kids))
+	n.firsts = append(n.firsts, kid.label[0])
+}
+
+// size is how many bytes hang on n.
+func (n *radix) size() int {
+	sum := len(n.firsts) + cap(n.kids)*radixSize
+	for i := range n.kids {
+		sum += n.kids[i].size()
+	}
+	return sum
 }
 
 // insert puts e under key. It replaces nothing: callers insert each key once.

@@ -17,6 +17,7 @@ type Set struct {
 	expires time.Time
 	params  bool
 	left    []*Rule // templates without a value: they match nothing, and Explain tells of them
+	size    int     // see Size
 }
 
 // entry is everything that all rules with one pattern say together.
@@ -96,7 +97,16 @@ func Compile(now time.Time, policies ...*Policy) *Set {
 			s.add(now, p, &p.Rules[i])
 		}
 	}
+	s.size = s.allows.size() + s.adds.size() + s.denies.size() + 8*len(s.left)
 	return s
+}
+
+// Size is about how many bytes of memory the Set takes beside the policies that it was compiled from.
+func (s *Set) Size() int {
+	if s == nil {
+		return 0
+	}
+	return s.size + 100
 }
 
 func (s *Set) add(now time.Time, p *Policy, r *Rule) {
