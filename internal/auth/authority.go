@@ -124,13 +124,9 @@ func (a *Authority) Authenticate(ctx context.Context, cred Credential) Caller {
 	case len(text) > MaxText, hasTokenPrefix(text) && !checkText(text):
 		return a.refuse(&cred, nil, errUnknown)
 	}
-	index := a.cfg.View.Index(text)
-	h := a.cache.get(index)
-	if h == nil {
-		var err error
-		if h, err = a.load(ctx, index, text); err != nil {
-			return a.refuse(&cred, nil, err)
-		}
+	index, h, err := a.hold(ctx, text)
+	if err != nil {
+		return a.refuse(&cred, nil, err)
 	}
 	now := a.cfg.View.Now()
 	if err := a.admits(h, &cred.From, now); err != nil {
@@ -143,6 +139,27 @@ func (a *Authority) Authenticate(ctx context.Context, cred Credential) Caller {
 		}
 	}
 	return Caller{identity: h.identity, token: h.token, set: h.set, from: cred.From, terms: cred.Terms, authority: a}
+}
+
+// hold answers what is known of a token, and under which index. Tokens that were made before their texts told when are
+// kept under the keyed index alone.
+func (a *Authority) hold(ctx context.Context, text []byte) (index string, h *holding, err error) {
+	index = indexOf(a.cfg.View, text)
+	if h = a.cache.get(index); h == nil {
+		h, err = a.load(ctx, index, text)
+	}
+	if !errors.Is(err, errUnknown) {
+		return index, h, err
+	}
+	earlier := a.cfg.View.Index(text)
+	if earlier == index {
+		return index, nil, err
+	}
+	if h = a.cache.get(earlier); h != nil {
+		return earlier, h, nil
+	}
+	h, err = a.load(ctx, earlier, text)
+	return earlier, h, err
 }
 
 // refuse is a Caller that may do nothing. Who it would have been is kept, for the record of the refusal.

@@ -130,10 +130,10 @@ func (a *Authority) plant(v record.View, t *Token, custom []byte, entity *who) (
 		t.index = v.Index(text)
 	} else {
 		if text = custom; text == nil {
-			text = newText(PrefixService)
+			text = newText(PrefixService, now)
 		}
-		t.Accessor = string(newText(PrefixAccessor))
-		t.index = v.Index(text)
+		t.Accessor = string(newText(PrefixAccessor, now))
+		t.index = indexOf(v, text)
 		if t.Life.TTL > 0 {
 			t.Life.Bucket = bucketOf(t.Life.Expires)
 		}

@@ -136,7 +136,7 @@ func (w Which) index(ctx context.Context, c Caller, v record.View) (string, erro
 		case len(w.text.b) > MaxText:
 			return "", nil
 		}
-		return v.Index(w.text.b), nil
+		return w.indexByText(ctx, v)
 	}
 	if w.accessor == "" {
 		return "", errNoAccessor
@@ -149,6 +149,19 @@ func (w Which) index(ctx context.Context, c Caller, v record.View) (string, erro
 		return "", nil
 	}
 	return string(r.Value), nil
+}
+
+// indexByText is where the token is kept; see Authority.hold.
+func (w Which) indexByText(ctx context.Context, v record.View) (string, error) {
+	index, earlier := indexOf(v, w.text.b), v.Index(w.text.b)
+	if index == earlier {
+		return index, nil
+	}
+	rs, err := v.Get(ctx, tokenKey(index), tokenKey(earlier))
+	if err == nil && !rs[0].Found() && rs[1].Found() {
+		index = earlier
+	}
+	return index, err
 }
 
 // reaches says whether a token of namespace ns may be looked at from where the Caller asks: there, or below it.

@@ -1,11 +1,13 @@
 package auth
 
+import "time"
+
 // PrefixWrapping begins the text of a wrapping token, which opens one wrapped answer once. It is no Caller's token.
 const PrefixWrapping = "khw_"
 
 // NewWrapping makes the text and the accessor of a wrapping token.
-func NewWrapping() (text []byte, accessor string) {
-	return newText(PrefixWrapping), string(newText(PrefixAccessor))
+func NewWrapping(at time.Time) (text []byte, accessor string) {
+	return newText(PrefixWrapping, at), string(newText(PrefixAccessor, at))
 }
 
 // Refused is the Caller of a credential that nobody could look at: the keep is sealed.
