@@ -28,7 +28,7 @@ type Config struct {
 	Installation string                  // id of the store, from its header; bound into every ciphertext
 	Epoch        uint64                  // grows when the store was restored; tokens of another epoch are refused
 	Node         string                  // names this process among those that share the store
-	CacheBytes   int64                   // ciphertext kept in memory; 0 is 64 MiB
+	CacheBytes   int64                   // of ciphertext and names kept in memory; 0 is 64 MiB. Tokens and policies take half as much beside it
 	DefaultTTL   time.Duration           // of tokens; 0 is 768h
 	MaxTTL       time.Duration           // of tokens; 0 is 768h
 	WeakIDs      bool                    // accept custom role and secret ids under 128 bits (dev only)
@@ -48,7 +48,7 @@ type AutoSeal struct {
 // Desk keeps the secrets of one installation. All methods may be called from several goroutines.
 type Desk struct {
 	cfg    Config
-	engine store.Engine
+	engine *listings
 	log    *audit.Log
 	cache  *cache
 	outbox *outbox
@@ -95,7 +95,10 @@ func Open(cfg Config) (*Desk, error) {
 		return nil, err
 	}
 	cfg.Epoch = max(cfg.Epoch, since.Epoch)
-	d := &Desk{cfg: cfg, engine: cfg.Engine, log: cfg.Log, now: cfg.Now, cache: newCache(cfg.CacheBytes), jobs: make(chan struct{}, 1)}
+	d := &Desk{
+		cfg: cfg, engine: newListings(cfg.Engine, cfg.CacheBytes/4), log: cfg.Log, now: cfg.Now,
+		cache: newCache(cfg.CacheBytes - cfg.CacheBytes/4), jobs: make(chan struct{}, 1),
+	}
 	d.outbox = newOutbox(cfg.Engine, cfg.Log)
 	d.rite.limit()
 	return d, nil

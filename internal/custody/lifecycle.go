@@ -174,6 +174,7 @@ func (d *Desk) forget() {
 	}
 	_ = d.log.Lock() // what could not be signed now is signed after the next unseal
 	d.cache.clear()
+	d.engine.clear()
 	d.rite.abandon()
 	o.keys.Load().Wipe()
 	o.root.Destroy()

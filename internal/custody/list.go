@@ -37,6 +37,10 @@ func (d *Desk) names(ctx context.Context, sp *secret.Space, f Folder) ([]string,
 	if !f.Path.IsRoot() {
 		prefix += "/"
 	}
+	if f.After == "" && f.Limit == 0 && !f.Deep {
+		names, err := d.engine.names(ctx, prefix)
+		return names, storeError(err)
+	}
 	q := store.Query{Prefix: prefix, Limit: f.Limit, KeysOnly: true, OneLevel: !f.Deep}
 	if f.After != "" {
 		q.After = prefix + f.After
