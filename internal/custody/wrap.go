@@ -46,32 +46,49 @@ func (d *Desk) Wrap(ctx context.Context, c auth.Caller, path string, body []byte
 	if err != nil {
 		return Wrapped{}, err
 	}
-	text, accessor := auth.NewWrapping()
-	w := wrapping{Namespace: c.From().Namespace, Body: body, Wrapped: Wrapped{Accessor: accessor, TTL: ttl, Created: d.now().UTC(), Path: path}}
-	index := t.o.view.Index(text)
-	zero := record.Rev(0)
-	err = t.change(ctx, []record.Change{
-		{Key: wrapPrefix + index, Value: record.Encode(w), Expect: &zero},
-		{Key: wrapExpiryKey(w.Created.Add(ttl), index), Value: []byte{1}},
-	})
+	w, changes := t.wrap(wrapping{Namespace: c.From().Namespace, Body: body, Wrapped: Wrapped{TTL: ttl, Path: path}})
+	return w, t.done(t.change(ctx, changes))
+}
+
+// wrap makes the token that opens w, and what stores it.
+func (t *turn) wrap(w wrapping) (Wrapped, []record.Change) {
+	w.Created = t.d.now().UTC()
+	text, accessor := auth.NewWrapping(w.Created)
+	w.Accessor = accessor
+	index, absent := t.o.view.Index(text), record.Rev(0)
+	changes := []record.Change{
+		{Key: wrapPrefix + index, Value: record.Encode(w), Expect: &absent},
+		{Key: wrapExpiryKey(w.Created.Add(w.TTL), index), Value: []byte{1}},
+	}
 	w.Token = secret.NewValue(text)
-	return w.Wrapped, t.done(err)
+	return w.Wrapped, changes
 }
 
 // Unwrap answers what was wrapped and ends the token in the same commit: of any number that race, one wins. byCaller
 // says that the caller presented its own token beside the wrapping token, and so needs leave to unwrap.
 func (d *Desk) Unwrap(ctx context.Context, c auth.Caller, token auth.Proof, byCaller bool) ([]byte, error) {
-	w, err := d.takeWrap(ctx, c, token, record.Need{Action: "unwrap", Resource: "sys/wrapping/unwrap", Capability: policy.Update, Open: !byCaller})
-	return w.Body, err
+	t, w, changes, err := d.takeWrap(ctx, c, token, record.Need{Action: "unwrap", Resource: "sys/wrapping/unwrap", Capability: policy.Update, Open: !byCaller})
+	if err != nil {
+		return nil, err
+	}
+	if err := t.use(ctx, changes); err != nil {
+		return nil, err
+	}
+	return w.Body, nil
 }
 
-// Rewrap moves what was wrapped under a new token with the same time to live.
+// Rewrap moves what was wrapped under a new token with the same time to live. The old token ends in the commit that stores the
+// new one: whatever happens, one of them opens the answer.
 func (d *Desk) Rewrap(ctx context.Context, c auth.Caller, token auth.Proof, byCaller bool) (Wrapped, error) {
-	w, err := d.takeWrap(ctx, c, token, record.Need{Action: "rewrap", Resource: "sys/wrapping/rewrap", Capability: policy.Update, Open: !byCaller})
+	t, w, changes, err := d.takeWrap(ctx, c, token, record.Need{Action: "rewrap", Resource: "sys/wrapping/rewrap", Capability: policy.Update, Open: !byCaller})
 	if err != nil {
 		return Wrapped{}, err
 	}
-	return d.Wrap(ctx, c, w.Path, w.Body, w.TTL)
+	again, more := t.wrap(w)
+	if err := t.use(ctx, append(changes, more...)); err != nil {
+		return Wrapped{}, err
+	}
+	return again, nil
 }
 
 // LookupWrap tells what a wrapping token stands for, without using it.
@@ -84,23 +101,26 @@ func (d *Desk) LookupWrap(ctx context.Context, c auth.Caller, token auth.Proof) 
 	return w.Wrapped, t.done(err)
 }
 
-func (d *Desk) takeWrap(ctx context.Context, c auth.Caller, token auth.Proof, n record.Need) (wrapping, error) {
+// takeWrap reads what a wrapping token opens, and answers what ends the token; nothing has ended yet.
+func (d *Desk) takeWrap(ctx context.Context, c auth.Caller, token auth.Proof, n record.Need) (*turn, wrapping, []record.Change, error) {
 	t, err := d.admit(ctx, c, n, what{})
 	if err != nil {
-		return wrapping{}, err
+		return nil, wrapping{}, nil, err
 	}
 	w, r, err := t.wrapping(ctx, token)
 	if err != nil {
-		return wrapping{}, t.refuse(ctx, err, "wrapping token")
+		return nil, wrapping{}, nil, t.refuse(ctx, err, "wrapping token")
 	}
-	err = t.change(ctx, []record.Change{r.Remove(), {Key: wrapExpiryKey(w.Created.Add(w.TTL), record.Last(r.Key)), Delete: true}})
+	return t, w, []record.Change{r.Remove(), {Key: wrapExpiryKey(w.Created.Add(w.TTL), record.Last(r.Key)), Delete: true}}, nil
+}
+
+// use commits what ends a wrapping token. Who comes second is refused.
+func (t *turn) use(ctx context.Context, changes []record.Change) error {
+	err := t.change(ctx, changes)
 	if isConflict(err) {
-		return wrapping{}, t.refuse(ctx, errWrapGone, "wrapping token used meanwhile")
+		return t.refuse(ctx, errWrapGone, "wrapping token used meanwhile")
 	}
-	if err != nil {
-		return wrapping{}, t.done(err)
-	}
-	return w, nil
+	return t.done(err)
 }
 
 func (t *turn) wrapping(ctx context.Context, token auth.Proof) (w wrapping, r record.Record, err error) {
