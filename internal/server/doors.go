@@ -100,11 +100,15 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return man.limit.guard(front), nil
+	return man.limit.guard(isSignIn, tooMany, front), nil
 }
 
-func openAWS(cfg *Config, _ doorman) (http.Handler, error) {
-	return awssm.New(awssm.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, AnyRegion: cfg.AnyRegion})
+func openAWS(cfg *Config, man doorman) (http.Handler, error) {
+	front, err := awssm.New(awssm.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, AnyRegion: cfg.AnyRegion})
+	if err != nil {
+		return nil, err
+	}
+	return man.limit.guard(awssm.IsSignIn, awssm.Throttled, front), nil
 }
 
 func openNative(cfg *Config, man doorman) (http.Handler, error) {
@@ -118,7 +122,7 @@ func openAzureSignIn(cfg *Config, man doorman) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return man.limit.guardAll(front.SignIn()), nil
+	return man.limit.guard(always, tooMany, front.SignIn()), nil
 }
 
 func newAzure(cfg *Config) (*azurekv.Front, error) {
@@ -150,7 +154,7 @@ func openGoogle(cfg *Config, man doorman) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return man.limit.guard(front), nil
+	return man.limit.guard(isSignIn, tooMany, front), nil
 }
 
 func isGoogle(_ *Config, r *http.Request) bool { return isGRPC(r) || isGoogleREST(r) }

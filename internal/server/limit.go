@@ -32,29 +32,27 @@ func newSignInLimit(perSecond float64, refused func()) *signInLimit {
 	return &signInLimit{rate: rate.Limit(perSecond), burst: max(1, int(perSecond)), refused: refused, table: map[netip.Addr]*visitor{}}
 }
 
-// guard refuses a sign-in beyond the rate with 429 before anything of it is read.
-func (l *signInLimit) guard(next http.Handler) http.Handler {
-	return l.guardWhere(isSignIn, next)
-}
-
-// guardAll is guard for a handler of nothing but sign-ins.
-func (l *signInLimit) guardAll(next http.Handler) http.Handler {
-	return l.guardWhere(func(*http.Request) bool { return true }, next)
-}
-
-func (l *signInLimit) guardWhere(tries func(*http.Request) bool, next http.Handler) http.Handler {
+// guard refuses a sign-in beyond the rate before anything of it is read: tries says what is one, busy answers it.
+func (l *signInLimit) guard(tries func(*http.Request) bool, busy http.HandlerFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !tries(r) || l.allow(r.RemoteAddr, time.Now()) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		l.refused()
-		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusTooManyRequests)
-		_, _ = w.Write([]byte(`{"errors":["too many sign-ins from this address"]}` + "\n"))
+		busy(w, r)
 	})
 }
+
+// tooMany is the refusal of those dialects whose clients look at the status only.
+func tooMany(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusTooManyRequests)
+	_, _ = w.Write([]byte(`{"errors":["too many sign-ins from this address"]}` + "\n"))
+}
+
+func always(*http.Request) bool { return true }
 
 // isSignIn says that a request tries a credential that is no token: auth/MOUNT/login and what lies below it, and the token
 // service of Google's clients.
