@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"strconv"
@@ -55,6 +56,7 @@ type order struct {
 	Dir     string
 	Secrets int
 	Body    []byte // of the floor
+	Cgroup  string // directory of a cgroup that the child goes into
 
 	Tokens, Policies int // ordinary tokens, of ten of the policies each
 }
@@ -93,6 +95,11 @@ func beChild(role string) error {
 	var o order
 	if err := json.Unmarshal(line, &o); err != nil {
 		return err
+	}
+	if o.Cgroup != "" {
+		if err := os.WriteFile(filepath.Join(o.Cgroup, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
+			return err
+		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

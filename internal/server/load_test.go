@@ -20,7 +20,7 @@ const hot = 10_000
 // interleaved rounds, and what counts is its ratio to the floor of the same round. LOAD_ROUNDS and LOAD_MS set how many
 // rounds and how long each is. BENCH_SIZES="1000 100000 1000000" climbs the ladder of sizes; BENCH_STORE keeps what was filled
 // for the next run, LOAD_WARM_MS and LOAD_SOAK_MS are how long it warms up and reads before memory is looked at. LOAD_PROFILE=1 writes CPU
-// profiles of the keep. It runs each scene once, whatever b.N is.
+// profiles of the keep. LOAD_CGROUP is the directory of a memory cgroup in which the largest keep reads once more. It runs each scene once, whatever b.N is.
 func BenchmarkLoad(b *testing.B) {
 	for _, scene := range []struct {
 		name string
@@ -154,20 +154,26 @@ func loadRead(b *testing.B) {
 	}
 }
 
+// profile writes a CPU profile of the child until what it answers is called, where LOAD_PROFILE asks for one.
+func (ch *child) profile(b *testing.B) (stop func()) {
+	if os.Getenv("LOAD_PROFILE") == "" {
+		return func() {}
+	}
+	var name, end string
+	ch.order(b, "profile", &name)
+	return func() {
+		ch.order(b, "stop profile", &end)
+		fmt.Println("profile:", name)
+	}
+}
+
 // compare runs interleaved rounds against the keep and the floor.
 func compare(b *testing.B, keep, floor *child, c int, label string, q question) *comparison {
 	b.Helper()
 	ours, theirs := gather(b, keep, c), gather(b, floor, c)
 	ours.ask(b, roundTime()/4, q)
 	theirs.ask(b, roundTime()/4, q)
-	if os.Getenv("LOAD_PROFILE") != "" {
-		var name, end string
-		keep.order(b, "profile", &name)
-		defer func() {
-			keep.order(b, "stop profile", &end)
-			fmt.Println("profile:", name)
-		}()
-	}
+	defer keep.profile(b)()
 	before := keep.usage(b)
 	var sum, sumFloor round
 	got := new(comparison)
@@ -209,14 +215,7 @@ func against(b *testing.B, keep, engine *child, c int, label string, q question)
 	b.Helper()
 	ours := gather(b, keep, c)
 	ours.ask(b, roundTime()/4, q)
-	if os.Getenv("LOAD_PROFILE") != "" {
-		var name, end string
-		keep.order(b, "profile", &name)
-		defer func() {
-			keep.order(b, "stop profile", &end)
-			fmt.Println("profile:", name)
-		}()
-	}
+	defer keep.profile(b)()
 	var rate, bare, ratio, cpu series
 	for range rounds() {
 		var put float64
@@ -301,14 +300,12 @@ func climb(b *testing.B, small *child, few order, n int) {
 		spawn(b, "keep", o)
 		fmt.Printf("%-34s %8.0f/s\n", fmt.Sprintf("filling %d secrets, %d tokens", n, o.Tokens), float64(n+o.Tokens)/time.Since(start).Seconds())
 	})
-	b.Run(strconv.Itoa(n), func(b *testing.B) { // reads, and nothing else, before memory is looked at
-		large := spawn(b, "keep", o)
-		w := gather(b, large, 16)
-		soak := w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, n))
-		u := large.usage(b)
-		fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB, after %.0f s of uniform reads at %.0f/s\n", fmt.Sprintf("memory at %d", n),
-			float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20), soak.seconds, soak.perSecond())
-	})
+	free := soak(b, o, fmt.Sprintf("memory at %d", n))
+	if group := os.Getenv("LOAD_CGROUP"); group != "" {
+		bound := o
+		bound.Cgroup = group
+		fmt.Printf("%-34s %8.2f of the throughput\n", "within the memory of "+filepath.Base(group), soak(b, bound, fmt.Sprintf("bounded memory at %d", n))/free)
+	}
 	large := spawn(b, "keep", o)
 	fmt.Printf("%-34s %8.0f ms\n", fmt.Sprintf("opening %d secrets", n), large.Opened*1000)
 	large.compareWith(b, small, 16, fmt.Sprintf("hot read of %d against 1000", n), readOf(large, 1000), readOf(small, 1000))
@@ -321,6 +318,22 @@ func climb(b *testing.B, small *child, few order, n int) {
 	}
 	large.compareWith(b, small, 4, fmt.Sprintf("list page of %d against 1000", n), list(large, n/1000), list(small, 1))
 	large.compareWith(b, small, 16, fmt.Sprintf("sign-in at %d against 1000", n), login(large, large.RoleID, large.SecretID), login(small, small.RoleID, small.SecretID))
+	u := large.usage(b)
+	fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB, after all of this\n", fmt.Sprintf("memory at %d", n), float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20))
+}
+
+// soak reads uniformly, and does nothing else, before memory is looked at. It answers the reads a second.
+func soak(b *testing.B, o order, label string) (perSecond float64) {
+	b.Run(strconv.Itoa(o.Secrets), func(b *testing.B) {
+		large := spawn(b, "keep", o)
+		w := gather(b, large, 16)
+		got := w.ask(b, time.Duration(number("LOAD_SOAK_MS", 5000))*time.Millisecond, readOf(large, o.Secrets))
+		u := large.usage(b)
+		perSecond = got.perSecond()
+		fmt.Printf("%-34s %8.1f MiB anonymous, heap %.1f MiB, after %.0f s of uniform reads at %.0f/s\n", label,
+			float64(u.Anonymous)/(1<<20), float64(u.Heap)/(1<<20), got.seconds, perSecond)
+	})
+	return perSecond
 }
 
 // ladderDir is where n secrets lie: in BENCH_STORE, for the next run too, or for this one.
@@ -338,6 +351,7 @@ func (ch *child) compareWith(b *testing.B, small *child, c int, label string, q,
 	large.ask(b, time.Duration(number("LOAD_WARM_MS", 5000))*time.Millisecond, q) // what is asked for the first time has other costs
 	few := gather(b, small, c)
 	few.ask(b, roundTime(), qSmall)
+	defer ch.profile(b)()
 	got := new(comparison)
 	for range rounds() {
 		f := few.ask(b, roundTime(), qSmall)
