@@ -277,6 +277,7 @@ func (a *Authority) stand(ctx context.Context, t *Token) (*holding, []string, er
 			return nil, nil, err
 		}
 		depKeys = append(depKeys, h.who.keys...)
+		t.Entity = h.who.entity.ID // another, when its own was merged into that
 	}
 	h.identity = t.identity()
 	if !t.NoIdentity && !t.Root() {

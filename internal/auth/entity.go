@@ -22,6 +22,7 @@ type Entity struct {
 	Updated  time.Time     `json:"updated"`
 	Aliases  []Alias       `json:"aliases,omitempty"`
 	Groups   []string      `json:"groups,omitempty"` // ids of the groups it is a member of
+	Merged   []string      `json:"merged,omitempty"` // ids of the entities that became a part of it
 }
 
 // Alias is the name by which one mount knows an entity. It is kept in its entity's record; a second record leads from
@@ -35,6 +36,8 @@ type Alias struct {
 	Custom  []secret.Pair `json:"custom,omitempty"` // what people say
 	Created time.Time     `json:"created"`
 	Updated time.Time     `json:"updated"`
+
+	MergedFrom []string `json:"merged_from,omitempty"` // ids of the entities that had it before they were merged
 }
 
 // Group gives its policies to its members.
@@ -57,6 +60,9 @@ func EntityKey(ns secret.NamespaceID, id string) string { return record.Key("ent
 func EntityNameKey(ns secret.NamespaceID, name string) string {
 	return record.Key("enn", ns, strings.ToLower(name))
 }
+
+// MergedKey leads from the id of an entity that became a part of another to the other's: tokens hold ids.
+func MergedKey(ns secret.NamespaceID, id string) string { return record.Key("enm", ns, id) }
 
 // AliasKey leads from a mount's accessor and a canonical alias name to the entity's id. An accessor holds no '/', so
 // that no name reaches into another mount's aliases.
@@ -197,6 +203,13 @@ func GroupsOf(ctx context.Context, v record.View, ns secret.NamespaceID, ids []s
 func loadWho(ctx context.Context, v record.View, ns secret.NamespaceID, id string) (*who, error) {
 	w := &who{entity: &Entity{}, keys: []string{EntityKey(ns, id)}}
 	r, err := record.LoadIf(ctx, v, w.keys[0], w.entity)
+	if err == nil && !r.Found() {
+		var link record.Record
+		if link, err = record.Get1(ctx, v, MergedKey(ns, id)); err == nil && link.Found() {
+			w.keys = append(w.keys, EntityKey(ns, string(link.Value)))
+			r, err = record.LoadIf(ctx, v, w.keys[1], w.entity)
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, err

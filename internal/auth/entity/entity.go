@@ -95,7 +95,7 @@ func (a Write) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Ent
 			return auth.Entity{}, nil, err
 		}
 	}
-	e.ID, e.Aliases, e.Groups, e.Created, e.Updated = old.ID, old.Aliases, old.Groups, old.Created, now
+	e.ID, e.Aliases, e.Groups, e.Merged, e.Created, e.Updated = old.ID, old.Aliases, old.Groups, old.Merged, old.Created, now
 	if e.Policies, err = policies(e.Policies); err != nil {
 		return auth.Entity{}, nil, err
 	}
@@ -198,6 +198,9 @@ func (a Delete) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.No
 	changes := []record.Change{r.Remove(), {Key: auth.EntityNameKey(ns, e.Name), Delete: true}}
 	for _, x := range e.Aliases {
 		changes = append(changes, record.Change{Key: auth.AliasKey(ns, x.Mount, x.Name), Delete: true}, record.Change{Key: auth.AliasIDKey(ns, x.ID), Delete: true})
+	}
+	for _, id := range e.Merged {
+		changes = append(changes, record.Change{Key: auth.MergedKey(ns, id), Delete: true})
 	}
 	for _, id := range e.Groups {
 		g, r, err := readGroup(ctx, v, ns, ByID(id))

@@ -23,6 +23,7 @@ func identityRoutes() []route {
 		{list, "entity/id", "vault.identity.list", listEntities},
 		{list, "entity/name", "vault.identity.list", listEntities},
 		{write, "entity/batch-delete", "vault.identity.update", dropEntities},
+		{write, "entity/merge", "vault.identity.merge", mergeEntities},
 		{write, "entity-alias", "vault.identity.update", writeAlias},
 		{write, "entity-alias/id/{id}", "vault.identity.update", writeAlias},
 		{read, "entity-alias/id/{id}", "vault.identity.read", readAlias},
@@ -113,7 +114,7 @@ func (rq *request) entityInfo(e *entity.Known) map[string]any {
 	return map[string]any{
 		"id": e.ID, "name": e.Name, "disabled": e.Disabled, "metadata": meta(e.Meta), "policies": list0(e.Policies), "aliases": aliases,
 		"creation_time": string(appendTime(nil, e.Created)), "last_update_time": string(appendTime(nil, e.Updated)),
-		"direct_group_ids": list0(e.Groups), "inherited_group_ids": list0(e.Inherited), "group_ids": list0(slices.Concat(e.Groups, e.Inherited)), "merged_entity_ids": nil,
+		"direct_group_ids": list0(e.Groups), "inherited_group_ids": list0(e.Inherited), "group_ids": list0(slices.Concat(e.Groups, e.Inherited)), "merged_entity_ids": e.Merged,
 		"namespace_id": namespaceID(rq.ns),
 	}
 }
@@ -164,6 +165,22 @@ func dropEntities(rq *request) (answer, error) {
 		if _, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, entity.Delete{Name: entity.ByID(id)}); err != nil && !errors.Is(err, secret.ErrNotFound) {
 			return answer{}, err
 		}
+	}
+	return done()
+}
+
+// mergeEntities makes one entity of several. Its force speaks of second factors, which no entity has here.
+func mergeEntities(rq *request) (answer, error) {
+	from, err := rq.fields.list("from_entity_ids")
+	if err != nil {
+		return answer{}, rq.refused(err)
+	}
+	keep, err := rq.fields.list("conflicting_alias_ids_to_keep")
+	if err != nil {
+		return answer{}, rq.refused(err)
+	}
+	if _, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, entity.Merge{From: from, To: rq.fields.text("to_entity_id"), Keep: keep}); err != nil {
+		return answer{}, err
 	}
 	return done()
 }
@@ -242,7 +259,7 @@ func (rq *request) aliasInfo(a entity.AliasOf) map[string]any {
 	}
 	return map[string]any{
 		"id": a.ID, "canonical_id": a.Entity, "name": a.Name, "mount_accessor": a.Mount, "mount_type": a.Method, "mount_path": path, "local": false,
-		"metadata": meta(a.Meta), "custom_metadata": meta(a.Custom), "merged_from_canonical_ids": nil,
+		"metadata": meta(a.Meta), "custom_metadata": meta(a.Custom), "merged_from_canonical_ids": a.MergedFrom,
 		"creation_time": string(appendTime(nil, a.Created)), "last_update_time": string(appendTime(nil, a.Updated)), "namespace_id": namespaceID(rq.ns),
 	}
 }
