@@ -26,8 +26,15 @@ func grantCommand(env Env, o *options) *cobra.Command {
 with commas between several. A pattern is SPACE/PATH, where * at the end stands for anything, + for one part, and
 {A,B} for several. A role is used as a policy of its name.
 
+It can be said in the words of each cloud, too: actions of IAM on the ARN of a secret, a Google role on a project or a secret, and the permissions
+of an Azure access policy (get, list, set, delete, recover, backup, restore, purge) on a vault. Who gets it is then a role as well, or one
+machine identity: identity:NAME, or what its clients call it (an ARN, the email of a service account, a client id).
+
 With a role alone its grants are shown, without one the roles that have some.`,
-		Example: "  keephold grant web read 'shop/prod/*'\n  keephold grant web read,list 'shop/prod/{DB,STRIPE}'\n  keephold grant web --take-back read 'shop/prod/*'\n  keephold grant web",
+		Example: "  keephold grant web read 'shop/prod/*'\n  keephold grant web read,list 'shop/prod/{DB,STRIPE}'\n  keephold grant web --take-back read 'shop/prod/*'\n  keephold grant web\n" +
+			"  keephold grant deployer secretsmanager:GetSecretValue 'arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/*'\n" +
+			"  keephold grant robot@shop.iam.gserviceaccount.com roles/secretmanager.secretAccessor projects/shop/secrets/db\n" +
+			"  keephold grant identity:app azure:get,azure:list azure:shop-vault",
 		Args:    cobra.MaximumNArgs(3),
 		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
 			if len(args) == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/policy"
@@ -23,7 +24,7 @@ func (d *Desk) Why(ctx context.Context, c auth.Caller, q Question) (policy.Expla
 	if err != nil {
 		return policy.Explanation{}, err
 	}
-	return c.Powers().Explain(t.question(q)), t.done(nil)
+	return t.explain(c.Powers(), q), t.done(nil)
 }
 
 // Explain explains what a set of policies says, whoever holds it.
@@ -36,7 +37,28 @@ func (d *Desk) Explain(ctx context.Context, c auth.Caller, names []string, q Que
 	if err != nil {
 		return policy.Explanation{}, t.done(err)
 	}
-	return set.Explain(t.question(q)), t.done(nil)
+	return t.explain(set, q), t.done(nil)
+}
+
+// explain adds how each dialect would say the deciding rule, where the question is about a secret.
+func (t *turn) explain(set *policy.Set, q Question) policy.Explanation {
+	x := set.Explain(t.question(q))
+	sp, rest, ok := t.table.ResolveSpace(t.caller.From().Namespace, q.Resource)
+	if ok && sp.Versioned {
+		_, rest, ok = strings.Cut(rest, "/")
+	}
+	path, err := secret.ParsePath(rest)
+	if !ok || err != nil {
+		return x
+	}
+	at := policy.Standpoint{Space: t.qualify(sp.Name), Flat: !sp.Versioned, Path: path, Faces: t.table.Faces(sp)}
+	for _, p := range t.caller.Identity().Meta {
+		if p.Key == "public" {
+			at.Who = p.Value
+		}
+	}
+	x.Views = set.Views(x, at)
+	return x
 }
 
 func (t *turn) compile(names []string) (*policy.Set, error) {

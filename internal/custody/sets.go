@@ -150,7 +150,17 @@ func compileDocument(doc *registry.Document) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.GrantPolicy(name, grants...)
+	p, err := policy.GrantPolicy(name, grants...)
+	if err != nil {
+		return nil, err
+	}
+	if holder := holderOf(p.Name, grants); holder != p.Name { // an identity is called by the name that people know
+		p.Name = holder
+		for i := range p.Rules {
+			p.Rules[i].Origin.Policy = holder
+		}
+	}
+	return p, nil
 }
 
 // defaultPolicy is what "default" means until somebody writes their own: a token may look after itself, see what it

@@ -13,6 +13,7 @@ type Explanation struct {
 	Decision Decision
 	Matches  []Match // every rule that matches, the one that decides first
 	Misses   []Miss  // rules that nearly grant it, the nearest first; empty when it is granted
+	Views    []View  // the deciding rule in the words of each dialect; only where Set.Views was asked
 }
 
 // Match is a rule that matches a request's name.
@@ -327,6 +328,15 @@ func (x Explanation) String() string {
 			fmt.Fprintf(&b, "; did you mean %q?", m.Suggest)
 		}
 		b.WriteByte('\n')
+	}
+	for _, v := range x.Views {
+		if v.Text == "" {
+			fmt.Fprintf(&b, "as %s: %s\n", v.Dialect, v.Why)
+			continue
+		}
+		for line := range strings.SplitSeq(v.Text, "\n") {
+			fmt.Fprintf(&b, "as %s: %s\n", v.Dialect, line)
+		}
 	}
 	return b.String()
 }
