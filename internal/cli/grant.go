@@ -35,7 +35,7 @@ With a role alone its grants are shown, without one the roles that have some.`,
 			"  keephold grant deployer secretsmanager:GetSecretValue 'arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/*'\n" +
 			"  keephold grant robot@shop.iam.gserviceaccount.com roles/secretmanager.secretAccessor projects/shop/secrets/db\n" +
 			"  keephold grant identity:app azure:get,azure:list azure:shop-vault",
-		Args:    cobra.MaximumNArgs(3),
+		Args: cobra.MaximumNArgs(3),
 		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
 			if len(args) == 0 {
 				var out struct {
