@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/machine"
@@ -19,7 +20,7 @@ import (
 // email of a service account, a client id).
 type Grantee string
 
-var clientID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var clientID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`) })
 
 // resolve answers the policy that the grantee's grants are kept in, and how it is shown.
 func (g Grantee) resolve(ctx context.Context, v record.View, c auth.Caller) (policy.Name, string, error) {
@@ -31,7 +32,7 @@ func (g Grantee) resolve(ctx context.Context, v record.View, c auth.Caller) (pol
 		var read machine.Identity
 		read, _, err = machine.Read{Name: name}.Plan(ctx, c, v)
 		id = &read
-	case strings.HasPrefix(text, "arn:"), strings.HasSuffix(text, ".gserviceaccount.com"), clientID.MatchString(text):
+	case strings.HasPrefix(text, "arn:"), strings.HasSuffix(text, ".gserviceaccount.com"), clientID().MatchString(text):
 		id, _, err = machine.Find(ctx, v, text)
 		if err == nil && (id.Namespace != c.From().Namespace || id.Public != text) || errors.Is(err, secret.ErrDenied) {
 			err = auth.Tell(secret.ErrNotFound, "there is no identity %q", text)

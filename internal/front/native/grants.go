@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
@@ -132,7 +133,7 @@ func spread(verbs []string, g policy.Grant) []string {
 // or https://VAULT.vault.azure.net/secrets/NAME.
 func (rq *request) where(pattern string) (policy.Grant, error) {
 	azure := strings.TrimPrefix(pattern, "azure:")
-	if m := vaultURL.FindStringSubmatch(pattern); m != nil {
+	if m := vaultURL().FindStringSubmatch(pattern); m != nil {
 		azure = m[1] + "/" + m[2]
 	}
 	switch {
@@ -167,8 +168,10 @@ func (rq *request) where(pattern string) (policy.Grant, error) {
 }
 
 var (
-	vaultURL = regexp.MustCompile(`^https://([0-9A-Za-z-]+)\.vault\.azure\.net(?:/secrets/([0-9A-Za-z*?-]+))?/?$`)
-	suffixed = regexp.MustCompile(`-[0-9A-Za-z]{6}$`)
+	vaultURL = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^https://([0-9A-Za-z-]+)\.vault\.azure\.net(?:/secrets/([0-9A-Za-z*?-]+))?/?$`)
+	})
+	suffixed = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`-[0-9A-Za-z]{6}$`) })
 )
 
 // whereFace is a name, or a pattern of names with * and ?, in the Space that a dialect calls so. As is how it was written.
@@ -214,7 +217,7 @@ func (rq *request) whereARN(arn string) (policy.Grant, error) {
 		return policy.Grant{}, auth.Tell(secret.ErrInvalid, "%q is not arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME, with a region and an account of their own", arn)
 	}
 	name := parts[6]
-	if suffixed.MatchString(name) {
+	if suffixed().MatchString(name) {
 		return policy.Grant{}, auth.Tell(secret.ErrInvalid, "the end of %q belongs to one life of the secret: write %s-?????? for the secret of that name", arn, name[:len(name)-7])
 	}
 	bare, cut := strings.CutSuffix(name, "-??????")
