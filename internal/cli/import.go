@@ -11,6 +11,7 @@ import (
 
 	"github.com/keephold/keephold/internal/dotenv"
 	"github.com/keephold/keephold/internal/envfile"
+	"github.com/keephold/keephold/internal/secret"
 )
 
 func importCommand(env Env, o *options) *cobra.Command {
@@ -34,6 +35,9 @@ func importCommand(env Env, o *options) *cobra.Command {
 			vars, err := env.readVariables(args, from)
 			if err != nil {
 				return err // nothing was stored: every file is read whole before anything is
+			}
+			if err := storable(vars); err != nil {
+				return err
 			}
 			a, err := env.open(cmd.Context(), o, p)
 			if err != nil {
@@ -85,7 +89,12 @@ func (env Env) readVariables(files []string, from sourceFlags) (map[string]strin
 		}
 		r, err := envfile.Read(file, b, envfile.Reading{
 			Format: envfile.Format(from.format), Dialect: d, Env: os.LookupEnv, Service: from.service,
-			Open: func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(filepath.Dir(file), name)) },
+			Open: func(name string) ([]byte, error) {
+				if !filepath.IsAbs(name) {
+					name = filepath.Join(filepath.Dir(file), name)
+				}
+				return os.ReadFile(name)
+			},
 		})
 		if err != nil {
 			return nil, syntaxFault(file, err)
@@ -100,10 +109,32 @@ func (env Env) readVariables(files []string, from sourceFlags) (map[string]strin
 	return all, nil
 }
 
+// storable looks at every name and value before the first is stored: half an import would be worse than none.
+func storable(vars map[string]string) error {
+	for _, name := range sortedKeys(vars) {
+		switch {
+		case !isSettingName(name):
+			return failf(exitBadData, "%q cannot be the name of a setting; nothing was stored", name).
+				withHint("a name is one word without / and =: rename it in the file")
+		case strings.ContainsRune(vars[name], 0):
+			return failf(exitBadData, "the value of %s holds a NUL, which no environment can carry; nothing was stored", name).
+				withHint("store it encoded, as base64 say, and decode it in the program")
+		case len(vars[name]) > secret.MaxValue:
+			return failf(exitBadData, "the value of %s has %d bytes, and a keep holds %d at most; nothing was stored", name, len(vars[name]), secret.MaxValue).
+				withHint("take it out of the file, and mount it as a file of its own")
+		}
+	}
+	return nil
+}
+
 func syntaxFault(file string, err error) error {
 	var other *envfile.Error
 	if errors.As(err, &other) {
-		return failf(exitBadData, "%w\nnothing was stored", other).withHint("%s", other.Hint)
+		f := failf(exitBadData, "%w\nnothing was stored", other)
+		if caret := other.Caret(); caret != "" {
+			f = failf(exitBadData, "%w\n%s\nnothing was stored", other, caret)
+		}
+		return f.withHint("%s", other.Hint)
 	}
 	var e *dotenv.SyntaxError
 	if !errors.As(err, &e) {
@@ -147,9 +178,6 @@ func (env Env) planImport(cmd *cobra.Command, a *api, e environment, vars map[st
 
 func (p *importPlan) store(cmd *cobra.Command, a *api, e environment) error {
 	for _, name := range slices.Concat(p.added, p.changed) {
-		if strings.ContainsRune(p.values[name], 0) {
-			return failf(exitBadData, "the value of %s holds a NUL, which no environment can carry", name)
-		}
 		if _, err := a.setText(cmd.Context(), e.space(), name, p.values[name]); err != nil {
 			return err
 		}

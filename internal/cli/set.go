@@ -97,11 +97,16 @@ func (p *project) key(ref, envName string) (string, environment, error) {
 		}
 		envName, name = first, rest
 	}
-	if name == "" || strings.ContainsAny(name, "=\x00 \t\n") {
+	if !isSettingName(name) {
 		return "", environment{}, usagef("%q cannot be the name of a setting", name)
 	}
 	e, err := p.environment(envName)
 	return name, e, err
+}
+
+// isSettingName says whether a name can be asked for again: it is one word, and no reference to another place.
+func isSettingName(name string) bool {
+	return name != "" && !strings.ContainsAny(name, "=/\x00 \t\r\n")
 }
 
 func (env Env) newValue(f *setFlags, name string, args []string) (string, error) {

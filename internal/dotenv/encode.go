@@ -48,22 +48,34 @@ func encode(key, value string, quote byte, dialects []Dialect) (string, error) {
 	if quote != 0 {
 		slices.SortStableFunc(forms, func(a, b string) int { return rank(a, quote) - rank(b, quote) })
 	}
-	var fewest []Dialect
-	for i, form := range forms {
-		var disagree []Dialect
+	best, fewest := "", len(dialects)+1
+	for _, form := range forms {
+		n := 0 // the quick look sorts out most forms that will not do
 		for _, d := range dialects {
-			if !readsBack(d, key, form, value) {
-				disagree = append(disagree, d)
+			if !reads(d, key, form, value, "", Env(nil)) {
+				n++
 			}
 		}
-		if len(disagree) == 0 {
-			return form, nil
+		if n == 0 {
+			if n = len(dissenters(key, form, value, dialects)); n == 0 {
+				return form, nil
+			}
 		}
-		if i == 0 || len(disagree) < len(fewest) {
-			fewest = disagree
+		if n < fewest {
+			best, fewest = form, n
 		}
 	}
-	return "", &RefusedError{Key: key, Disagree: fewest}
+	return "", &RefusedError{Key: key, Disagree: dissenters(key, best, value, dialects)}
+}
+
+// dissenters lists the dialects that do not read a form back.
+func dissenters(key, form, value string, dialects []Dialect) (out []Dialect) {
+	for _, d := range dialects {
+		if !readsBack(d, key, form, value) {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func rank(form string, quote byte) int {
@@ -115,13 +127,6 @@ func isBare(s string) bool {
 // readsBack tries a form between other lines, since a quote in it may pair with one further down, in an environment
 // where nothing is set and in one where every name is.
 func readsBack(d Dialect, key, form, value string) bool {
-	if (d == PythonDotenv || d == Godotenv) && (strings.HasSuffix(form, `\"`) || strings.HasSuffix(form, `\'`)) {
-		return false // python-dotenv before 1.2.4 and godotenv 1.5 take the last of two backslashes for that of \"
-	}
-	head := ""
-	if d == DecoupleINI {
-		head = "[settings]\n"
-	}
 	tails := []string{"", "\n", "\nQ1='q'\n# it's\n", "\nQ2=\"q\"\n# \"q\n", "\n#'\n", "\n#\"\n", "\n#`\n", "\n#\\'\n",
 		"\n#\\\"\n", "\n#\\`\n"}
 	envs := []Env{nil}
@@ -129,18 +134,30 @@ func readsBack(d Dialect, key, form, value string) bool {
 		envs = append(envs, func(name string) (string, bool) { return "set", name != key })
 	}
 	for _, tail := range tails {
-		f, err := Parse(d, []byte(head+key+"="+form+tail))
-		if err != nil || len(f.Skipped()) > 0 {
+		if !reads(d, key, form, value, tail, envs...) {
 			return false
 		}
-		for _, env := range envs {
-			vars, err := f.Values(Reading{Env: env})
-			if err != nil || len(vars) == 0 || vars[0].Name != key || vars[0].Null || vars[0].Value != value {
-				return false
-			}
-			if want := strings.Count(tail, "=") + 1; len(vars) != want {
-				return false
-			}
+	}
+	return true
+}
+
+// reads tries a form before one tail; without an environment, in one where nothing is set.
+func reads(d Dialect, key, form, value, tail string, envs ...Env) bool {
+	if (d == PythonDotenv || d == Godotenv) && (strings.HasSuffix(form, `\"`) || strings.HasSuffix(form, `\'`)) {
+		return false // python-dotenv before 1.2.4 and godotenv 1.5 take the last of two backslashes for that of \"
+	}
+	head := ""
+	if d == DecoupleINI {
+		head = "[settings]\n"
+	}
+	f, err := Parse(d, []byte(head+key+"="+form+tail))
+	if err != nil || len(f.Skipped()) > 0 {
+		return false
+	}
+	for _, env := range envs {
+		vars, err := f.Values(Reading{Env: env})
+		if err != nil || len(vars) != strings.Count(tail, "=")+1 || vars[0].Name != key || vars[0].Null || vars[0].Value != value {
+			return false
 		}
 	}
 	return true

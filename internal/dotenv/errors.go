@@ -51,6 +51,22 @@ func (e *SyntaxError) Caret() string {
 	return e.excerpt + "\n" + strings.Repeat(" ", e.Column-1) + "^"
 }
 
+// Caret draws line number line of any text with a caret under a column, which is 1 or more characters from its start; a
+// column of 0 is the first character that is no space. What may belong to a value is masked. Without such a line there
+// is nothing to draw.
+func Caret(src string, line, column int) string {
+	lines := strings.Split(src, "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	text := strings.TrimSuffix(lines[line-1], "\r")
+	if column < 1 {
+		column = len(text) - len(strings.TrimLeft(text, " \t")) + 1
+	}
+	column = min(column, utf8.RuneCountInString(text)+1)
+	return mask(text) + "\n" + strings.Repeat(" ", column-1) + "^"
+}
+
 func newSyntaxError(src string, at int, code Code, message, fix string) *SyntaxError {
 	at = min(max(at, 0), len(src))
 	start, end := lineBounds(src, at)

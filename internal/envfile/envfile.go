@@ -78,14 +78,23 @@ type Result struct {
 // Error is a place in a file and what is wrong there. It never shows a value.
 type Error struct {
 	File    string
-	Line    int
+	Line    int // 0: of the file as a whole
+	Column  int // 0 where the format does not tell
 	Message string
 	Hint    string
+	excerpt string // the line, masked, and a caret
 }
 
+// Caret draws the line with a caret under the place; what may belong to a value is masked. It is empty for an error of
+// the file as a whole.
+func (e *Error) Caret() string { return e.excerpt }
+
 func (e *Error) Error() string {
-	if e.Line == 0 {
+	switch {
+	case e.Line == 0:
 		return fmt.Sprintf("%s: %s", e.File, e.Message)
+	case e.Column > 0:
+		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 	}
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
 }
@@ -98,7 +107,7 @@ func Read(name string, src []byte, o Reading) (*Result, error) {
 	if o.Format == "" {
 		o.Format = Detect(name, src)
 	}
-	r := &reader{file: name, options: o, result: &Result{Format: o.Format}}
+	r := &reader{file: name, src: string(src), options: o, result: &Result{Format: o.Format}}
 	var err error
 	switch o.Format {
 	case Dotenv:
@@ -141,6 +150,7 @@ func Detect(name string, src []byte) Format {
 // reader collects the result of one Read.
 type reader struct {
 	file    string
+	src     string
 	options Reading
 	result  *Result
 	index   map[string]int // of the entries by name
@@ -150,8 +160,17 @@ type reader struct {
 // most bounds the entries of a file, and the mappings that are looked at: a file can be small and stand for billions.
 const most = 20_000
 
-func (r *reader) fail(line int, format string, args ...any) error {
-	return &Error{File: r.file, Line: line, Message: fmt.Sprintf(format, args...)}
+func (r *reader) fail(line int, format string, args ...any) *Error {
+	return r.failAt(line, 0, format, args...)
+}
+
+func (r *reader) failAt(line, column int, format string, args ...any) *Error {
+	return &Error{File: r.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), excerpt: dotenv.Caret(r.src, line, column)}
+}
+
+func (e *Error) hint(format string, args ...any) *Error {
+	e.Hint = fmt.Sprintf(format, args...)
+	return e
 }
 
 func (r *reader) omit(name string, line int, reason string) {
@@ -161,16 +180,16 @@ func (r *reader) omit(name string, line int, reason string) {
 // add takes an entry; the same name with another value from elsewhere is an error, since one of the two would be lost.
 func (r *reader) add(e Entry) error {
 	if e.Name == "" || strings.ContainsAny(e.Name, "=\x00\n\r") {
-		return r.fail(e.Line, "%q cannot be the name of a variable", e.Name)
+		return r.fail(e.Line, "%q cannot be the name of a variable", e.Name).hint("a name has no = and no line feed in it, and is not empty")
 	}
 	if strings.Contains(e.Value, "\x00") {
-		return r.fail(e.Line, "%s holds a NUL, which no environment can carry", e.Name)
+		return r.fail(e.Line, "%s holds a NUL, which no environment can carry", e.Name).hint("store it encoded, as base64 say, and decode it in the program")
 	}
 	if i, again := r.index[e.Name]; again {
 		old := &r.result.Entries[i]
 		if old.Value != e.Value && old.From != e.From {
-			return &Error{File: r.file, Line: e.Line, Message: fmt.Sprintf("%s has one value in %s and another in %s", e.Name, old.From, e.From),
-				Hint: "choose one of them: --service " + e.From}
+			return r.fail(e.Line, "%s has one value in %s and another in %s", e.Name, old.From, e.From).
+				hint("choose one of them: --service %s", e.From)
 		}
 		*old = e
 		return nil

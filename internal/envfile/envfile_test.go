@@ -124,12 +124,12 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for _, c := range []struct{ file, src, want string }{
 		{".env", "A=1\nB=\"hunter2\n", ".env:2:3: "},
-		{"a.json", "{\"A\":\n\"hunter2\" x}", "a.json:2: not JSON"},
-		{"a.json", "{\"A\": \"hunter2\"} {}", "a.json:1: something follows"},
+		{"a.json", "{\"A\":\n\"hunter2\" x}", "a.json:2:11: not JSON"},
+		{"a.json", "{\"A\": \"hunter2\"} {}", "a.json:1:19: something follows"},
 		{"a.json", "[1]", "a JSON object"},
 		{"a.json", `{"A":"hunter2\u0000"}`, "A holds a NUL"},
 		{"a.json", `{"A=B":"hunter2"}`, "cannot be the name"},
-		{"a.toml", "A = 1\nB = hunter2\n", "a.toml:2: not TOML"},
+		{"a.toml", "A = 1\nB = hunter2\n", "a.toml:2:5: not TOML"},
 		{"a.yaml", "A: 1\n\tB: hunter2\n", "a.yaml:2: not YAML"},
 		{"c.yaml", "services:\n  a:\n    environment: {X: hunter2}\n  b:\n    environment: {X: other}\n", "X has one value in a and another in b"},
 		{"c.yaml", "services:\n  a:\n    environment: {X: \"${Y:?hunter2}\"}\n", "c.yaml:3: X: "},

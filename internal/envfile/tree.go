@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	gotoml "github.com/pelletier/go-toml/v2"
 )
@@ -27,11 +28,12 @@ func (r *reader) json(src []byte) error {
 		return r.jsonError(src, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return r.fail(lineAt(src, d.InputOffset()), "something follows the end of the JSON value")
+		line, column := placeAt(src, d.InputOffset())
+		return r.failAt(line, column, "something follows the end of the JSON value").hint("one object of names and values is all that the file may hold")
 	}
 	table, ok := v.(map[string]any)
 	if !ok {
-		return r.fail(1, "a JSON object of names and values is wanted")
+		return r.fail(1, "a JSON object of names and values is wanted").hint(`write {"NAME": "value"}`)
 	}
 	return r.table("", table, 0)
 }
@@ -39,14 +41,19 @@ func (r *reader) json(src []byte) error {
 // jsonError gives the place of an error. Its text is our own: that of the decoder may quote the input.
 func (r *reader) jsonError(src []byte, err error) error {
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return r.fail(lineAt(src, syntax.Offset), "not JSON")
+	if !errors.As(err, &syntax) || syntax.Offset >= int64(len(src)) {
+		line, column := placeAt(src, int64(len(bytes.TrimRight(src, " \t\r\n"))))
+		return r.failAt(line, column, "the JSON value is not complete").hint("close what is open before the end of the file: a quote, a bracket or a brace")
 	}
-	return r.fail(lineAt(src, int64(len(src))), "the JSON value is not complete")
+	line, column := placeAt(src, syntax.Offset-1) // the offset is behind the character that is wrong
+	return r.failAt(line, column, "not JSON").hint("look at the caret and before it: a comma, a colon or a quote is missing or too much; JSON has no comments")
 }
 
-func lineAt(src []byte, offset int64) int {
-	return bytes.Count(src[:min(int64(len(src)), max(offset, 0))], []byte("\n")) + 1
+// placeAt gives the line and the column of an offset.
+func placeAt(src []byte, offset int64) (line, column int) {
+	before := src[:min(int64(len(src)), max(offset, 0))]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
 
 func (r *reader) toml(src []byte) error {
@@ -54,10 +61,10 @@ func (r *reader) toml(src []byte) error {
 	if err := gotoml.Unmarshal(src, &table); err != nil {
 		var e *gotoml.DecodeError
 		if errors.As(err, &e) {
-			line, _ := e.Position()
-			return r.fail(line, "not TOML")
+			line, column := e.Position()
+			return r.failAt(line, column, "not TOML").hint(`a line is NAME = "value", with the value between quotes; a name stands once only`)
 		}
-		return r.fail(1, "not TOML")
+		return r.fail(1, "not TOML").hint(`a line is NAME = "value"`)
 	}
 	return r.table("", table, 0)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -131,6 +132,9 @@ func mappingNode(entries []Entry, value func(string) string) *yaml.Node {
 		key, val := &yaml.Node{}, &yaml.Node{}
 		key.SetString(e.Name)
 		val.SetString(v)
+		if strings.ContainsFunc(v, unicode.IsControl) { // as a block, one that begins with a tab would not be read back
+			val.Style = yaml.DoubleQuotedStyle
+		}
 		n.Content = append(n.Content, key, val)
 	}
 	return n

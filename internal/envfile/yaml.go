@@ -106,7 +106,7 @@ func (r *reader) yaml(src []byte) error {
 		if m := yamlLine().FindStringSubmatch(err.Error()); m != nil {
 			line, _ = strconv.Atoi(m[1])
 		}
-		return r.fail(line, "not YAML")
+		return r.fail(line, "not YAML").hint("indent with spaces, and put a value that holds : or # between quotes")
 	}
 	switch r.options.Format {
 	case Compose:
@@ -121,7 +121,7 @@ func (r *reader) yaml(src []byte) error {
 	}
 	for _, d := range docs {
 		if d.Kind != yaml.MappingNode {
-			return r.fail(d.Line, "a YAML mapping of names and values is wanted")
+			return r.fail(d.Line, "a YAML mapping of names and values is wanted").hint("write NAME: value")
 		}
 		if err := r.mapping("", d, 0); err != nil {
 			return err
@@ -174,7 +174,7 @@ func (r *reader) mapping(prefix string, n *yaml.Node, depth int) error {
 func (r *reader) compose(doc *yaml.Node) error {
 	services := child(doc, "services")
 	if services == nil || services.Kind != yaml.MappingNode {
-		return r.fail(doc.Line, "no services in this Compose file")
+		return r.fail(doc.Line, "no services in this Compose file").hint("if it is another YAML file: --format yaml")
 	}
 	found := false
 	for i := 0; i+1 < len(services.Content); i += 2 {
@@ -194,7 +194,7 @@ func (r *reader) compose(doc *yaml.Node) error {
 }
 
 func (r *reader) service(name string, n *yaml.Node) error {
-	one := &reader{file: r.file, options: r.options, result: &Result{}}
+	one := &reader{file: r.file, src: r.src, options: r.options, result: &Result{}}
 	if err := one.envFiles(name, child(n, "env_file")); err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (r *reader) envFiles(service string, n *yaml.Node) error {
 			if !required {
 				continue
 			}
-			return r.fail(item.Line, "env_file %s cannot be read", name)
+			return r.fail(item.Line, "env_file %s cannot be read", name).hint("it is looked for beside the Compose file")
 		}
 		entries, err := r.dotenvEntries(name, src, dialect)
 		if err != nil {
@@ -268,7 +268,7 @@ func (r *reader) environment(service string, n *yaml.Node) error {
 		}
 		value, err := dotenv.Interpolate(*v, r.options.Env)
 		if err != nil {
-			return r.fail(line, "%s: %v", name, err)
+			return r.fail(line, "%s: %v", name, err).hint("set it in the environment of this command, or write a default: ${NAME:-…}; $$ stands for a dollar sign")
 		}
 		return r.add(Entry{name, value, line, service})
 	}
@@ -347,6 +347,9 @@ func (r *reader) kubernetes(docs []*yaml.Node) error {
 			}
 		}
 	}
+	if len(bundles) == 0 && workloads == 0 {
+		return r.fail(1, "no Secret, ConfigMap or workload in this manifest").hint("if it is another YAML file: --format yaml")
+	}
 	for _, d := range all {
 		kind, name := text(child(d, "kind")), text(child(d, "metadata", "name"))
 		if workloads == 0 { // only Secrets and ConfigMaps: they are what is meant
@@ -392,8 +395,11 @@ func (r *reader) bundle(d *yaml.Node, kind string) (bundle, error) {
 	b := bundle{}
 	for _, field := range []string{"data", "stringData"} {
 		n := child(d, field)
-		if n == nil {
+		if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 			continue
+		}
+		if n.Kind != yaml.MappingNode {
+			return nil, r.fail(n.Line, "%s of a %s is a mapping of names and values", field, kind).hint("write %s: and below it, indented, NAME: value", field)
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, v := n.Content[i], resolve(n.Content[i+1])
@@ -401,7 +407,7 @@ func (r *reader) bundle(d *yaml.Node, kind string) (bundle, error) {
 			if kind == "Secret" && field == "data" {
 				raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
 				if err != nil {
-					return nil, r.fail(key.Line, "%s is not base64; text belongs under stringData", key.Value)
+					return nil, r.fail(key.Line, "%s is not base64; text belongs under stringData", key.Value).hint("move it to stringData, or encode it: printf %%s VALUE | base64")
 				}
 				if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
 					r.omit(key.Value, key.Line, "binary, which no environment can carry")
