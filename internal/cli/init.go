@@ -54,6 +54,7 @@ func initCommand(env Env, o *options) *cobra.Command {
 	fs.StringVar(&f.name, "name", "", "name of the project (default: the directory's)")
 	fs.StringVar(&f.store, "store", "", "where the values lie: local, or the address of a server (KEEPHOLD_STORE; default: local)")
 	fs.BoolVar(&f.yes, "yes", false, "take every default without asking")
+	fs.BoolVar(&f.noHook, "no-hook", false, "leave the git hooks as they are")
 	fs.BoolVar(&undo, "undo", false, "take back what init wrote")
 	fs.BoolVar(&example, "example", false, "only write .env.example anew from keephold.toml")
 	return c
@@ -63,6 +64,7 @@ func initCommand(env Env, o *options) *cobra.Command {
 type initFlags struct {
 	name, store string
 	yes         bool
+	noHook      bool
 }
 
 // where the values of a new project are to lie.
@@ -112,21 +114,35 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir string, f initFla
 		return tomlFault(err)
 	}
 	env.talk("Looked at %d files in %.1f s", report.Files, time.Since(start).Seconds())
-	env.describe(report, files, schema)
-	if !yes && isTerminal(env.Stdin) {
-		if err := env.confirm("write "+projectFile+", .env.example and .gitignore lines here", false); err != nil {
-			return err
-		}
+	history := env.lookAtHistory(cmd.Context(), o, dir)
+	env.describe(report, files, schema, history)
+	env.describeHistory(history)
+	if err := env.confirm("write "+projectFile+", .env.example and .gitignore lines here", yes); err != nil {
+		return err
 	}
 	made, err := writeProject(dir, text, schema)
 	if err != nil {
 		return err
 	}
+	if !f.noHook && hooksOf(dir) != "" && env.confirm("install the git hooks that stop a secret before it is committed", yes) == nil {
+		hooks, err := projectHooks(dir)
+		if err == nil {
+			err = noteHooks(dir, hooks)
+		}
+		if err != nil {
+			return err
+		}
+		for _, h := range hooks {
+			made = append(made, "git hook "+h)
+		}
+	}
 	if err := env.bind(&project{Project: p, dir: dir}); err != nil {
 		return err
 	}
 	if o.json {
-		return env.printJSON(map[string]any{"project": name, "id": p.ID, "files": report.Files, "settings": len(schema), "wrote": made, "dotenv": sortedKeys(files)})
+		return env.printJSON(map[string]any{
+			"project": name, "id": p.ID, "files": report.Files, "settings": len(schema), "wrote": made, "dotenv": sortedKeys(files), "history": history,
+		})
 	}
 	env.talk("Created  %s", strings.Join(made, " · "))
 	next := "keephold set NAME"
@@ -141,7 +157,7 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir string, f initFla
 }
 
 // describe tells what was found, and what is wrong with it; never a value.
-func (env Env) describe(r *inspect.Report, files map[string][]dotenv.Variable, schema settings.Schema) {
+func (env Env) describe(r *inspect.Report, files map[string][]dotenv.Variable, schema settings.Schema, history *projectHistory) {
 	for _, c := range r.Classes {
 		env.talk("  settings    %s  class %s  prefix %q  %d fields, %d hidden", c.Place, c.Name, c.Prefix, c.Fields, c.Hidden)
 	}
@@ -152,7 +168,11 @@ func (env Env) describe(r *inspect.Report, files map[string][]dotenv.Variable, s
 	}
 	set := map[string]bool{}
 	for _, name := range sortedKeys(files) {
-		env.talk("  dotenv      %s (%d keys)", name, len(files[name]))
+		tracked := ""
+		if history != nil && slices.Contains(history.tracked, name) {
+			tracked = ", in git's index!  fix:  git rm --cached " + name
+		}
+		env.talk("  dotenv      %s (%d keys%s)", name, len(files[name]), tracked)
 		for _, v := range files[name] {
 			set[v.Name] = true
 		}
@@ -220,6 +240,36 @@ const undoFile = ".keephold-undo.json"
 type undoNote struct {
 	Made      []string `json:"made"`
 	GitIgnore []string `json:"gitignore"` // lines that were added
+	Hooks     []string `json:"hooks,omitempty"`
+}
+
+// noteHooks adds the hooks that were installed to what is undone.
+func noteHooks(dir string, hooks []string) error {
+	note, err := readUndo(dir)
+	if err != nil {
+		return err
+	}
+	note.Hooks = hooks
+	return writeUndo(dir, note)
+}
+
+func readUndo(dir string) (note undoNote, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, undoFile))
+	if err != nil {
+		return note, failf(exitNotFound, "nothing to undo here: %w", err)
+	}
+	if err := json.Unmarshal(b, &note); err != nil {
+		return note, failf(exitBadData, "%s: %w", undoFile, err)
+	}
+	return note, nil
+}
+
+func writeUndo(dir string, note undoNote) error {
+	b, err := json.Marshal(note)
+	if err != nil {
+		return failf(exitInternal, "%w", err)
+	}
+	return writeOut(filepath.Join(dir, undoFile), b)
 }
 
 func writeProject(dir string, text []byte, schema settings.Schema) (made []string, err error) {
@@ -238,11 +288,7 @@ func writeProject(dir string, text []byte, schema settings.Schema) (made []strin
 	if note.GitIgnore, err = addIgnores(dir); err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(note)
-	if err != nil {
-		return nil, failf(exitInternal, "%w", err)
-	}
-	if err := writeOut(filepath.Join(dir, undoFile), b); err != nil {
+	if err := writeUndo(dir, note); err != nil {
 		return nil, err
 	}
 	made = slices.Clone(note.Made)
@@ -274,13 +320,12 @@ func addIgnores(dir string) (added []string, err error) {
 }
 
 func (env Env) undoInit(dir string) error {
-	b, err := os.ReadFile(filepath.Join(dir, undoFile))
+	note, err := readUndo(dir)
 	if err != nil {
-		return failf(exitNotFound, "nothing to undo here: %w", err)
+		return err
 	}
-	var note undoNote
-	if err := json.Unmarshal(b, &note); err != nil {
-		return failf(exitBadData, "%s: %w", undoFile, err)
+	if err := dropHooks(dir, note.Hooks); err != nil {
+		return err
 	}
 	if err := dropIgnores(dir, note.GitIgnore); err != nil {
 		return err
@@ -289,6 +334,9 @@ func (env Env) undoInit(dir string) error {
 		if err := os.Remove(filepath.Join(dir, filepath.Base(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return failf(exitCannotWrite, "%w", err)
 		}
+	}
+	for _, h := range note.Hooks {
+		note.Made = append(note.Made, "git hook "+h)
 	}
 	env.talk("undone: %s; values that were imported stay in the keep", strings.Join(note.Made, ", "))
 	return nil

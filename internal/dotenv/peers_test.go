@@ -111,7 +111,7 @@ func roundTrip(t *testing.T, p *peer, all []written) {
 	t.Helper()
 	inFile := 2_500
 	if p.dialect == dotenv.NodeExpand { // its time grows with the square of the number
-		inFile = 200
+		inFile = 500
 	}
 	for part := range slices.Chunk(all, inFile) {
 		src := ""

@@ -13,7 +13,7 @@ import (
 )
 
 // label is one line of a label file: a place where a setting is read, as a person read it.
-type label struct{ place, name, reader, required, secret string }
+type label struct{ place, name, reader, required, kind string }
 
 // readLabels reads a label file of testdata; testdata/services/README.md says what stands in it.
 func readLabels(t *testing.T, file string) (labels []label) {
@@ -78,9 +78,9 @@ func judge(r *inspect.Report, labels []label) (v verdict) {
 			v.required = append(v.required, key+" is "+l.required)
 		}
 		switch {
-		case l.secret == "secret" && !u.secret:
+		case l.kind == "secret" && !u.secret:
 			v.bare = append(v.bare, key)
-		case l.secret == "config" && u.secret:
+		case l.kind == "config" && u.secret:
 			v.careful = append(v.careful, key)
 		}
 	}

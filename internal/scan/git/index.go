@@ -39,6 +39,19 @@ func (r *Repo) readIndex() (*index, error) {
 	return x, nil
 }
 
+// Tracked lists the paths of the index, relative to the work tree.
+func (r *Repo) Tracked() ([]string, error) {
+	x, err := r.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(x.entries))
+	for i := range x.entries {
+		out[i] = x.entries[i].path
+	}
+	return out, nil
+}
+
 func (r *Repo) parseIndex(b []byte) (*index, error) {
 	if len(b) < 12+r.size || string(b[:4]) != "DIRC" {
 		return nil, errCorrupt

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
+	regexpsyntax "regexp/syntax"
 	"slices"
 	"strings"
 
@@ -156,7 +158,11 @@ func nearest(key []string) string {
 		table[1] = "*"
 	}
 	best, least := "", 4
-	for _, known := range knownKeys[strings.Join(table, ".")] {
+	names := knownKeys[strings.Join(table, ".")]
+	if len(table) == 1 && table[0] == "redact" { // a key of an inline table in the list is named without it
+		names = slices.Concat(names, knownKeys["redact.patterns"])
+	}
+	for _, known := range names {
 		if d := distance(strings.ToLower(key[len(key)-1]), known); d < least {
 			best, least = known, d
 		}
@@ -286,6 +292,11 @@ func (r *fileReader) check(p *Project) {
 	if p.DefaultEnv != "" && len(p.Envs) > 0 && p.Env(p.DefaultEnv) == nil {
 		r.fail(fmt.Sprintf("default_env names %s, which is no environment", p.DefaultEnv), "add [env."+p.DefaultEnv+"]", "default_env")
 	}
+	for i, pattern := range p.Redact {
+		if message, hint := pattern.wrong(); message != "" {
+			r.fail(fmt.Sprintf("redact pattern %d: %s", i+1, message), hint, "redact", "patterns")
+		}
+	}
 	for i := range p.Settings {
 		for _, env := range p.Settings[i].Required.In {
 			if p.Env(env) == nil {
@@ -294,6 +305,28 @@ func (r *fileReader) check(p *Project) {
 			}
 		}
 	}
+}
+
+// wrong says what is the matter with a pattern, and what to write instead.
+func (p *Redaction) wrong() (message, hint string) {
+	if p.Match == "" {
+		return "match is empty", `write { match = "tok_[a-z0-9]+", replace = "[token]" }`
+	}
+	re, err := regexp.Compile(p.Match)
+	var syntax *regexpsyntax.Error
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("match is no expression: %s: `%s`", syntax.Code, syntax.Expr), "expressions are those of RE2: no look-around and no back-references"
+	case err != nil:
+		return "match is no expression", "expressions are those of RE2"
+	case re.MatchString(""):
+		return "match takes the empty text, which is everywhere", "ask for at least one character: + in place of *"
+	case strings.ContainsAny(p.Replace, "\r\n"):
+		return "replace has a line feed in it", "a line of output stays a line"
+	case re.MatchString(p.Replace):
+		return "match takes its own replacement, so that output would be masked again and again", "replace by a text that the expression does not take"
+	}
+	return "", ""
 }
 
 // checkStore wants an address that a token may be sent to: encrypted, or on this machine.

@@ -199,3 +199,29 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestRedactPatterns(t *testing.T) {
+	for _, c := range []struct{ pattern, want string }{
+		{`{ match = "tok_[a-z0-9]+", replace = "[token]" }`, ""},
+		{`{ match = "(?i)order-\\d{6}" }`, ""},
+		{`{ replace = "x" }`, "keephold.toml:3:1: redact pattern 2: match is empty"},
+		{`{ match = "a(b" }`, "redact pattern 2: match is no expression: missing closing ): `a(b`"},
+		{`{ match = "a(?=b)" }`, "redact pattern 2: match is no expression: invalid or unsupported Perl syntax"},
+		{`{ match = "a*" }`, "redact pattern 2: match takes the empty text"},
+		{`{ match = "a+", replace = "x\ny" }`, "redact pattern 2: replace has a line feed"},
+		{`{ match = "[a-z]+", replace = "hidden" }`, "redact pattern 2: match takes its own replacement"},
+		{`{ match = "a+", replce = "x" }`, `unknown key "redact.replce"`},
+	} {
+		p, err := toml.Read("keephold.toml", []byte("project = \"shop\"\n[redact]\npatterns = [ { match = \"z\" }, "+c.pattern+"]\n"))
+		switch {
+		case c.want == "" && (err != nil || len(p.Redact) != 2):
+			t.Errorf("%s: %v", c.pattern, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: got %v, want %s", c.pattern, err, c.want)
+		}
+		var e *toml.Error
+		if errors.As(err, &e) && e.Hint == "" {
+			t.Errorf("%s: no hint", c.pattern)
+		}
+	}
+}
