@@ -99,6 +99,9 @@ func escapeSegments(name string) (Path, error) {
 	return ParsePath(strings.Join(segments, "/"))
 }
 
+// Alphanumeric says that s is ASCII letters and digits only.
+func Alphanumeric(s string) bool { return only(s, "") }
+
 func only(s, extra string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]

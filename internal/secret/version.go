@@ -105,6 +105,23 @@ func Fact(facts []Pair, key string) string {
 	return ""
 }
 
+// FactARNSuffix keeps the end of an ARN that was given elsewhere, so that code which holds the old ARN reads on.
+const FactARNSuffix = "aws.suffix"
+
+// SetFact answers the facts with one of them set, or with "" taken away.
+func SetFact(facts []Pair, key, value string) []Pair {
+	out := make([]Pair, 0, len(facts)+1)
+	for _, p := range facts {
+		if p.Key != key {
+			out = append(out, p)
+		}
+	}
+	if value != "" {
+		out = append(out, Pair{Key: key, Value: value})
+	}
+	return out
+}
+
 // About is what people say of a secret.
 type About struct{ Description, Owner string }
 

@@ -123,3 +123,26 @@ func end(d *json.Decoder) error {
 	}
 	return nil
 }
+
+// Canonical is a JSON object in the form that the house keeps maps in: members sorted, numbers as they were written, no spaces. It
+// fails for what is no object.
+func Canonical(raw []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var m map[string]any
+	if err := d.Decode(&m); err != nil || m == nil {
+		return nil, errNoObject
+	}
+	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Token answers it bare
+		return nil, errNoObject
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(m); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+var errNoObject = errors.New("not a JSON object")

@@ -10,12 +10,9 @@ import (
 
 const alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-// factSuffix keeps the end of an ARN that was given elsewhere, so that code which holds the old ARN reads on.
-const factSuffix = "aws.suffix"
-
 // suffix is the six characters at the end of a secret's ARN; they follow from its uid, which is as fixed as they are.
 func suffix(h *secret.Head) string {
-	if s := secret.Fact(h.Facts, factSuffix); s != "" {
+	if s := secret.Fact(h.Facts, secret.FactARNSuffix); s != "" {
 		return s
 	}
 	sum := sha256.Sum256([]byte("arn\x00" + h.UID))
@@ -73,7 +70,7 @@ func (rq *request) locateARN(id string) ([]found, error) {
 	}
 	rest := parts[6]
 	var all []found
-	if n := len(rest) - 7; n > 0 && rest[n] == '-' && alphanumeric(rest[n+1:]) {
+	if n := len(rest) - 7; n > 0 && rest[n] == '-' && secret.Alphanumeric(rest[n+1:]) {
 		f, err := rq.named(space, rest[:n], rest[n+1:])
 		if err != nil {
 			return nil, err
@@ -112,15 +109,6 @@ func on[T any](rq *request, id string, do func(found) (T, error)) (T, error) {
 		err = first
 	}
 	return out, err
-}
-
-func alphanumeric(s string) bool {
-	for i := range len(s) {
-		if strings.IndexByte(alphanumerics, s[i]) < 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // clip shortens text that came from outside before it goes into an error.

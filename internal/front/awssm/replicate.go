@@ -76,7 +76,7 @@ func (rq *request) replicated(f found, change func(*secret.Head) ([]replica, err
 	}
 	h, err := rq.amend(f, n, func(h *secret.Head) ([]secret.Pair, error) {
 		list, err := change(h)
-		return setFact(h.Facts, factReplicas, encodeReplicas(list)), err
+		return secret.SetFact(h.Facts, factReplicas, encodeReplicas(list)), err
 	})
 	if err != nil {
 		return replicated{}, err

@@ -269,7 +269,7 @@ func getSessionToken(rq *request, form url.Values) (any, error) {
 
 func getAccessKeyInfo(rq *request, form url.Values) (any, error) {
 	id := form.Get("AccessKeyId")
-	if len(id) < 16 || len(id) > 128 || !alphanumeric(id) {
+	if len(id) < 16 || len(id) > 128 || !secret.Alphanumeric(id) {
 		return nil, validation("1 validation error detected: Value at 'accessKeyId' failed to satisfy constraint: Member must have length between 16 and 128")
 	}
 	account, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, accountOf{rq.space, id})

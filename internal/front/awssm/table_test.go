@@ -42,8 +42,8 @@ func TestEveryOperationHasAPolicyRow(t *testing.T) {
 
 func TestLabelsGoBothWays(t *testing.T) {
 	for stage, label := range map[string]string{"AWSCURRENT": "current", "AWSPREVIOUS": "previous", "AWSPENDING": "pending", "mine": "mine", "current": "~current", "~x": "~~x"} {
-		if got := toLabel(stage); got != label || toStage(got) != stage {
-			t.Errorf("%s: %s, and back %s", stage, got, toStage(got))
+		if got := secret.LabelOfStage(stage); got != label || secret.StageOfLabel(got) != stage {
+			t.Errorf("%s: %s, and back %s", stage, got, secret.StageOfLabel(got))
 		}
 	}
 }

@@ -107,7 +107,7 @@ func getSecretValue(rq *request) (any, error) {
 		if err != nil {
 			return valueAnswer{}, missingValue(err, r, in.VersionId, in.VersionStage)
 		}
-		if in.VersionId != "" && in.VersionStage != "" && !r.Version.HasLabel(toLabel(in.VersionStage)) {
+		if in.VersionId != "" && in.VersionStage != "" && !r.Version.HasLabel(secret.LabelOfStage(in.VersionStage)) {
 			return valueAnswer{}, invalidRequest("You provided a VersionStage that is not associated to the provided VersionId.")
 		}
 		return rq.valueAnswer(f.name, r), nil
@@ -124,7 +124,7 @@ func selector(ref secret.Ref, id, stage string) (secret.Ref, error) {
 	case id != "":
 		ref.ID = id
 	case stage != "":
-		ref.Label = toLabel(stage)
+		ref.Label = secret.LabelOfStage(stage)
 	default:
 		ref.Label = secret.LabelCurrent
 	}

@@ -60,7 +60,7 @@ func createSecret(rq *request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		*cfg.Facts = setFact(*cfg.Facts, factReplicas, encodeReplicas(status))
+		*cfg.Facts = secret.SetFact(*cfg.Facts, factReplicas, encodeReplicas(status))
 	}
 	tags := pairs(in.Tags)
 	cfg.Custom = &tags
@@ -92,26 +92,12 @@ func (rq *request) about(description *string, kms, kind string, old []secret.Pai
 	}
 	facts := append([]secret.Pair{}, old...)
 	if kms != "" {
-		facts = setFact(facts, factKey, kms)
+		facts = secret.SetFact(facts, factKey, kms)
 	}
 	if kind != "" {
-		facts = setFact(facts, factType, kind)
+		facts = secret.SetFact(facts, factType, kind)
 	}
 	return custody.Configuration{Description: description, Facts: &facts}, nil
-}
-
-// setFact answers the facts with one of them set, or with "" taken away.
-func setFact(facts []secret.Pair, key, value string) []secret.Pair {
-	out := make([]secret.Pair, 0, len(facts)+1)
-	for _, p := range facts {
-		if p.Key != key {
-			out = append(out, p)
-		}
-	}
-	if value != "" {
-		out = append(out, secret.Pair{Key: key, Value: value})
-	}
-	return out
 }
 
 func putSecretValue(rq *request) (any, error) {

@@ -83,6 +83,7 @@ func routes() []route {
 	return []route{
 		{http.MethodGet, "value", []policy.Operation{"vault.kv2.read"}, readValue},
 		{http.MethodPut, "value", []policy.Operation{"vault.kv2.create", "vault.kv2.update"}, writeValue},
+		{http.MethodPut, "labels", []policy.Operation{"native.label.move"}, moveLabels},
 		{http.MethodGet, "search", []policy.Operation{"native.search", "native.search.item"}, search},
 		{http.MethodGet, "tree", []policy.Operation{"native.tree", "native.tree.item"}, tree},
 		{http.MethodPut, "move", []policy.Operation{"native.move.from", "native.copy.from", "native.copy.to", "vault.kv2.metadata.update"}, move},
@@ -207,7 +208,7 @@ func (rq *request) identify(name string) error {
 // whichever dialect it is asked.
 func (rq *request) limited(name string) string {
 	switch name {
-	case "value", "env", "tree":
+	case "value", "labels", "env", "tree":
 		return rq.path
 	}
 	return "keephold/" + name

@@ -2,6 +2,9 @@ package native
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -9,6 +12,7 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/wire"
 )
 
 // valueAnswer is one version's bytes: as text, as base64, or as the map that kv wrote.
@@ -20,6 +24,10 @@ type valueAnswer struct {
 	Version uint64            `json:"version"`
 	Created time.Time         `json:"created"`
 	Custom  map[string]string `json:"custom,omitempty"`
+
+	ContentType string   `json:"content_type,omitempty"`
+	ID          string   `json:"id,omitempty"` // as clients of AWS know it, where it was given
+	Labels      []string `json:"labels,omitempty"`
 }
 
 // readValue is GET value/SPACE/PATH[?version=N|LABEL].
@@ -39,7 +47,7 @@ func readValue(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := valueAnswer{Version: r.Version.Number, Created: r.Version.Created}
+	a := valueAnswer{Version: r.Version.Number, Created: r.Version.Created, ContentType: r.Version.ContentType, ID: r.Version.AWSID, Labels: r.Version.Labels}
 	switch r.Version.Kind {
 	case secret.Map:
 		a.Kind, a.Map = "map", r.Value.Reveal()
@@ -58,36 +66,139 @@ func readValue(rq *request) (any, error) {
 	return a, nil
 }
 
-// writeValue is PUT value/SPACE/PATH {"text": …} or {"bytes": BASE64}, with "cas" the newest version's number.
+// writeValue is PUT value/SPACE/PATH {"text": …}, {"bytes": BASE64} or {"map": {…}}, with "cas" the newest version's number. What
+// came from another store brings the names that its clients know it by.
 func writeValue(rq *request) (any, error) {
 	ref, err := rq.ref()
 	if err != nil {
 		return nil, err
 	}
-	var in struct {
-		Text  *string
-		Bytes []byte
-		CAS   *uint64
+	var in valueSent
+	if err := rq.read(map[string]any{
+		"text": &in.text, "bytes": &in.bytes, "map": &in.object, "cas": &in.cas, "content_type": &in.contentType, "id": &in.id, "labels": &in.labels, "suffix": &in.suffix,
+	}); err != nil {
+		return nil, err
 	}
-	for name, dst := range map[string]any{"text": &in.Text, "bytes": &in.Bytes, "cas": &in.CAS} {
-		if raw, ok := rq.body[name]; ok && json.Unmarshal(raw, dst) != nil {
-			return nil, auth.Tell(secret.ErrInvalid, "member %q is of the wrong type", name)
-		}
-	}
-	p := custody.Put{Kind: secret.Binary, Value: secret.NewValue(in.Bytes), CAS: in.CAS}
-	if in.Text != nil {
-		if !utf8.ValidString(*in.Text) {
-			return nil, auth.Tell(secret.ErrInvalid, "the text is not valid UTF-8; give it as bytes")
-		}
-		p.Kind, p.Value = secret.Text, secret.NewValue([]byte(*in.Text))
-	} else if in.Bytes == nil {
-		return nil, auth.Tell(secret.ErrInvalid, "no value: give \"text\" or \"bytes\"")
+	p, err := in.put()
+	if err != nil {
+		return nil, err
 	}
 	r, err := rq.front.desk.Write(rq.http.Context(), rq.caller, ref, p)
 	if err != nil {
 		return nil, err
 	}
 	return map[string]any{"version": r.Version.Number, "created": r.Version.Created}, nil
+}
+
+// valueSent is the body of a write.
+type valueSent struct {
+	text            *string
+	bytes           []byte
+	object          json.RawMessage
+	cas             *uint64
+	contentType, id string
+	labels          []string
+	suffix          string
+}
+
+const maxName = 256 // bytes of a label, of a content type
+
+func (in *valueSent) put() (custody.Put, error) {
+	p := custody.Put{CAS: in.cas, ContentType: in.contentType, AWSID: in.id, Once: in.id != "", Stages: in.labels}
+	given := 0
+	if in.text != nil {
+		given++
+		p.Kind, p.Value = secret.Text, secret.NewValue([]byte(*in.text))
+	}
+	if in.bytes != nil {
+		given++
+		p.Kind, p.Value = secret.Binary, secret.NewValue(in.bytes)
+	}
+	if in.object != nil {
+		given++
+		b, err := wire.Canonical(in.object)
+		if err != nil {
+			return p, auth.Tell(secret.ErrInvalid, "member \"map\" must be an object")
+		}
+		p.Kind, p.Value = secret.Map, secret.NewValue(b)
+	}
+	switch {
+	case given != 1:
+		return p, auth.Tell(secret.ErrInvalid, "one value, please: give \"text\", \"bytes\" or \"map\"")
+	case in.text != nil && !utf8.ValidString(*in.text):
+		return p, auth.Tell(secret.ErrInvalid, "the text is not valid UTF-8; give it as bytes")
+	case in.id != "" && (len(in.id) < 32 || len(in.id) > 64 || !printable(in.id)):
+		return p, auth.Tell(secret.ErrInvalid, "member \"id\" is 32 to 64 printable characters, as AWS has them")
+	case in.suffix != "" && (len(in.suffix) != 6 || !secret.Alphanumeric(in.suffix)):
+		return p, auth.Tell(secret.ErrInvalid, "member \"suffix\" is the six letters and digits at the end of an ARN")
+	case len(in.contentType) > maxName || !printable(in.contentType):
+		return p, auth.Tell(secret.ErrInvalid, "member \"content_type\" is at most %d printable characters", maxName)
+	}
+	for _, l := range in.labels {
+		if err := checkLabel(l); err != nil {
+			return p, err
+		}
+	}
+	if in.suffix != "" {
+		p.Revise = func(h *secret.Head) (custody.Configuration, error) {
+			facts := secret.SetFact(h.Facts, secret.FactARNSuffix, in.suffix)
+			return custody.Configuration{Facts: &facts}, nil
+		}
+	}
+	return p, nil
+}
+
+func checkLabel(l string) error {
+	if l == "" || len(l) > maxName || !printable(l) {
+		return auth.Tell(secret.ErrInvalid, "a label is 1 to %d printable characters", maxName)
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// moveLabels is PUT labels/SPACE/PATH {"labels": {"current": ID}}: each label goes to the version that a client of AWS knows by that
+// id. An empty id takes it away.
+func moveLabels(rq *request) (any, error) {
+	ref, err := rq.ref()
+	if err != nil {
+		return nil, err
+	}
+	var to map[string]string
+	if err := rq.read(map[string]any{"labels": &to}); err != nil {
+		return nil, err
+	}
+	for l := range to {
+		if err := checkLabel(l); err != nil {
+			return nil, err
+		}
+	}
+	h, err := rq.front.desk.Revise(rq.http.Context(), rq.caller, ref, func(h *secret.Head) (custody.Configuration, error) {
+		var cfg custody.Configuration
+		for _, l := range slices.Sorted(maps.Keys(to)) { // "current" before "previous", which it would move
+			move := custody.Labelling{Label: l}
+			if id := to[l]; id != "" {
+				v := h.ByID(id)
+				if v == nil {
+					return cfg, fmt.Errorf("%s: no version has the id %.64q: %w", ref, id, secret.ErrNotFound)
+				}
+				move.Number = v.Number
+			}
+			cfg.Labels = append(cfg.Labels, move)
+		}
+		return cfg, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"version": h.Current}, nil
 }
 
 // readEnv is GET env/SPACE[/FOLDER]: every text that lies directly there and that the caller may read.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
+	"github.com/keephold/keephold/internal/wire"
 )
 
 // kv version 2, https://openbao.org/api-docs/secret/kv/kv-v2/
@@ -243,19 +244,11 @@ func (rq *request) dataAndCAS() (data []byte, cas *uint64, err error) {
 
 // canonical is the stored form of a map: members sorted by name, no space, numbers as they were written.
 func canonical(raw json.RawMessage) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var m map[string]any
-	if err := d.Decode(&m); err != nil || m == nil {
+	b, err := wire.Canonical(raw)
+	if err != nil {
 		return nil, bad("\"data\" must be an object")
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(m); err != nil {
-		return nil, bad("\"data\" cannot be stored")
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return b, nil
 }
 
 func patchData(rq *request, ref secret.Ref) (answer, error) {
