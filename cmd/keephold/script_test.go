@@ -65,9 +65,10 @@ func scripts() testscript.Params {
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv(belowTests, "1")
 			env.Values[servers{}] = new([]*exec.Cmd)
+			env.Values[vendors{}] = &[]string{"VAULT_ADDR", "VAULT_TOKEN"}
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "server": startServer, "stop": stopServer, "code": exitCode, "until": until, "sub": substitute, "agekey": ageKey, "cut": cutKeys},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"dev": startDev, "elsewhere": startElsewhere, "server": startServer, "stop": stopServer, "code": exitCode, "until": until, "sub": substitute, "agekey": ageKey, "cut": cutKeys},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -79,6 +80,41 @@ func startDev(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: dev [FLAGS]")
 	}
+	ready := devReady(ts, args)
+	ts.Setenv("KEEPHOLD_ADDR", ready.Addr)
+	ts.Setenv("KEEPHOLD_TOKEN", ready.Token)
+	ts.Setenv("HOST_PORT", strings.TrimPrefix(ready.Addr, "http://"))
+	ts.Setenv("ROLE_ID", ready.RoleID)
+	ts.Setenv("SECRET_ID", ready.SecretID)
+}
+
+// startElsewhere runs one that stands for the clouds: only their own variables lead to it, and THERE and THERE_TOKEN.
+func startElsewhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: elsewhere [FLAGS]")
+	}
+	ready := devReady(ts, args)
+	names := ts.Value(vendors{}).(*[]string)
+	for _, vars := range ready.Env {
+		for name, value := range vars {
+			ts.Setenv(name, value)
+			*names = append(*names, name)
+		}
+	}
+	ts.Setenv("THERE", strings.TrimPrefix(ready.Addr, "http://"))
+	ts.Setenv("THERE_TOKEN", ready.Token)
+}
+
+// ready is what a development server says.
+type ready struct {
+	Addr     string                       `json:"addr"`
+	Token    string                       `json:"token"`
+	RoleID   string                       `json:"role_id"`
+	SecretID string                       `json:"secret_id"`
+	Env      map[string]map[string]string `json:"env"`
+}
+
+func devReady(ts *testscript.TestScript, args []string) (r ready) {
 	cmd := command(ts, append([]string{"dev", "--json", "--listen", "127.0.0.1:0"}, args...))
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
@@ -90,18 +126,8 @@ func startDev(ts *testscript.TestScript, neg bool, args []string) {
 		_ = cmd.Wait() // the reading said that it is over
 		ts.Fatalf("keephold dev: %v\n%s", err, log.String())
 	}
-	var ready struct {
-		Addr     string `json:"addr"`
-		Token    string `json:"token"`
-		RoleID   string `json:"role_id"`
-		SecretID string `json:"secret_id"`
-	}
-	ts.Check(json.Unmarshal(line, &ready))
-	ts.Setenv("KEEPHOLD_ADDR", ready.Addr)
-	ts.Setenv("KEEPHOLD_TOKEN", ready.Token)
-	ts.Setenv("HOST_PORT", strings.TrimPrefix(ready.Addr, "http://"))
-	ts.Setenv("ROLE_ID", ready.RoleID)
-	ts.Setenv("SECRET_ID", ready.SecretID)
+	ts.Check(json.Unmarshal(line, &r))
+	return r
 }
 
 // startServer runs a server with a CA of its own until the script ends. Where it listens and where its CA is, it says
@@ -130,6 +156,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Fatalf("keephold server: %s", log.String())
 }
+
+// vendors is where a script keeps the names of the variables that lead to stores elsewhere.
+type vendors struct{}
 
 // servers is where a script keeps what it runs in the background.
 type servers struct{}
@@ -244,7 +273,8 @@ func cutKeys(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(find(ts, "keephold"), args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", "KEEPHOLD_STORE", "CI", belowTests, "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "EDITOR", "GOCOVERDIR"} {
+	names := []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "NO_COLOR", "TMPDIR", "KEEPHOLD_PASSPHRASE_FILE", "KEEPHOLD_LOCAL_SEAL", "KEEPHOLD_STORE", "CI", belowTests, "KEEPHOLD_ADDR", "KEEPHOLD_CACERT", "KEEPHOLD_TOKEN", "KEEPHOLD_NAMESPACE", "KEEPHOLD_NO_CACHE", "EDITOR", "GOCOVERDIR"}
+	for _, name := range append(names, *ts.Value(vendors{}).(*[]string)...) {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

@@ -6,18 +6,24 @@ import (
 	"encoding/json"
 
 	"github.com/spf13/cobra"
+
+	"github.com/keephold/keephold/internal/provider"
 )
 
 func diffCommand(env Env, o *options) *cobra.Command {
 	var from, to string
 	c := &cobra.Command{
-		Use:   "diff SPACE/PATH [SPACE/PATH] | ENV|FILE [ENV|FILE]",
+		Use:   "diff SPACE/PATH [SPACE/PATH] | ENV|FILE [ENV|FILE] | ADDRESS [SPACE[/FOLDER]]",
 		Short: "compare two secrets, or two versions of one, without showing values",
 		Long: `Compare two secrets, or two versions of one, field by field. Values are compared and never shown. The exit code is 0
-when all fields are the same and 1 when they are not.`,
-		Example: "  keephold diff staging/app prod/app\n  keephold diff secret/app --from 3 --to 4\n  keephold diff secret/app --from 3",
+when all fields are the same and 1 when they are not. With the ADDRESS of a store elsewhere (keephold pull --help) all secrets of
+both are compared, by name.`,
+		Example: "  keephold diff staging/app prod/app\n  keephold diff secret/app --from 3 --to 4\n  keephold diff secret/app --from 3\n  keephold diff aws://123456789012/eu-west-1/prod/shop/ shop/prod",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if provider.IsAddress(args[0]) || provider.IsAddress(args[len(args)-1]) {
+				return env.storesDiff(cmd.Context(), o, args)
+			}
 			if p, err := findProject(); err == nil && from == "" && to == "" && p.Env(args[len(args)-1]) != nil || err == nil && len(args) == 1 && from == "" && to == "" {
 				return env.settingsDiff(cmd.Context(), o, p, args)
 			}

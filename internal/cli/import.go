@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,18 +12,19 @@ import (
 
 	"github.com/keephold/keephold/internal/dotenv"
 	"github.com/keephold/keephold/internal/envfile"
+	"github.com/keephold/keephold/internal/provider"
 	"github.com/keephold/keephold/internal/secret"
 )
 
 func importCommand(env Env, o *options) *cobra.Command {
-	var envName string
+	var envName, address string
 	var from sourceFlags
 	var dryRun, shred bool
 	c := &cobra.Command{
-		Use:     "import FILE…",
+		Use:     "import FILE… | --from ADDRESS",
 		Short:   "store the settings of .env, ini, JSON, YAML, TOML, Compose and Kubernetes files; shows names, never values",
-		Example: "  keephold import .env\n  keephold import .env --shred\n  keephold import compose.yaml --service web --env prod --dry-run",
-		Args:    cobra.MinimumNArgs(1),
+		Example: "  keephold import .env\n  keephold import .env --shred\n  keephold import compose.yaml --service web --env prod --dry-run\n  keephold import --from aws://123456789012/eu-west-1/prod/shop/ --env prod",
+		Args:    func(_ *cobra.Command, args []string) error { return needFiles(args, address, shred) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := findProject()
 			if err != nil {
@@ -33,8 +35,11 @@ func importCommand(env Env, o *options) *cobra.Command {
 				return err
 			}
 			vars, err := env.readVariables(args, from)
+			if address != "" {
+				vars, err = env.readAddress(cmd.Context(), address)
+			}
 			if err != nil {
-				return err // nothing was stored: every file is read whole before anything is
+				return err // nothing was stored: everything is read whole before anything is
 			}
 			if err := storable(vars); err != nil {
 				return err
@@ -63,9 +68,29 @@ func importCommand(env Env, o *options) *cobra.Command {
 	f.StringVar(&from.dialect, "dialect", string(dotenv.PythonDotenv), "whose reading of a .env file counts")
 	f.StringVar(&from.format, "format", "", "dotenv, ini, json, yaml, toml, docker, compose or k8s (default: by the name of the file)")
 	f.StringVar(&from.service, "service", "", "only this service of a Compose file, or container of a manifest")
+	f.StringVar(&address, "from", "", "take the settings from a store elsewhere: aws://…, gcp://…, azure://… or vault://…")
 	f.BoolVar(&dryRun, "dry-run", false, "only say what would change")
 	f.BoolVar(&shred, "shred", false, "then replace each file by a stub, so that nothing plain text remains")
 	return c
+}
+
+func needFiles(args []string, address string, shred bool) error {
+	switch {
+	case address == "" && len(args) == 0:
+		return usagef("import what?").withHint("name files, or a store with --from aws://ACCOUNT/REGION/prefix/")
+	case address != "" && (len(args) > 0 || shred):
+		return usagef("--from names a store, which goes with neither files nor --shred")
+	}
+	return nil
+}
+
+// readAddress reads a store elsewhere as a source of an environment is read, and never an earlier answer of it.
+func (env Env) readAddress(ctx context.Context, address string) (map[string]string, error) {
+	a, err := provider.ParseAddress(address)
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return env.readSource(ctx, a)
 }
 
 // sourceFlags say how the files of import are read.

@@ -93,10 +93,13 @@ func (l *leases) saw(ctx context.Context, space string, got *envAnswer, asked ti
 	if l == nil {
 		return
 	}
-	err := l.store.Keep(ctx, l.place(space), offline.Lease{
+	l.keep(ctx, space, offline.Lease{
 		Values: got.Values, Versions: got.Versions, Fetched: asked, Ends: asked.Add(time.Duration(got.Lease) * time.Second),
 	})
-	if err != nil {
+}
+
+func (l *leases) keep(ctx context.Context, space string, what offline.Lease) {
+	if err := l.store.Keep(ctx, l.place(space), what); err != nil {
 		l.env.talk("keephold: warning: the values of %s are not kept for when the server is away: %v", space, err)
 	}
 }
@@ -167,9 +170,10 @@ func (env Env) valuesOf(ctx context.Context, o *options, p *project, e environme
 	if err != nil {
 		return nil, err
 	}
+	e.away = f
 	if p.local() || f == nil {
-		if f != nil && (f.offline || f.most > 0) {
-			return nil, usagef("--offline and --max-age are for projects on a server, and this one is on this machine")
+		if f != nil && !e.sources() && (f.offline || f.most > 0) {
+			return nil, usagef("--offline and --max-age are for projects on a server or with sources, and this one is on this machine")
 		}
 		values, err := env.resolve(ctx, o, a, p, e)
 		return &sourced{values: values}, err
@@ -240,6 +244,9 @@ func (env Env) earlier(ctx context.Context, o *options, a *api, p *project, e en
 			return nil, failf(exitCannotWrite, "the offline read cannot be recorded, so there is none: %w", err)
 		}
 		mergeInto(merged, envAnswer{Values: found[i].Values, Versions: found[i].Versions}, e.chain[i].Name)
+		if err := env.addSources(ctx, o, e, e.chain[i].Sources, merged); err != nil {
+			return nil, err
+		}
 	}
 	s.values = merged
 	return s, env.addPersonal(ctx, o, p, e, merged)

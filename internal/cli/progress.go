@@ -13,8 +13,8 @@ import (
 type progress struct {
 	env   Env
 	label string
-	unit  string // "bytes" or what is counted
-	total int64  // 0: unknown
+	unit  string       // "bytes" or what is counted
+	total atomic.Int64 // 0: unknown
 	done  atomic.Int64
 	stop  chan struct{}
 	ended chan struct{}
@@ -27,7 +27,8 @@ const (
 )
 
 func (env Env) progress(o *options, label, unit string, total int64) *progress {
-	p := &progress{env: env, label: label, unit: unit, total: total, stop: make(chan struct{}), ended: make(chan struct{})}
+	p := &progress{env: env, label: label, unit: unit, stop: make(chan struct{}), ended: make(chan struct{})}
+	p.total.Store(total)
 	if o.quiet {
 		close(p.ended)
 		return p
@@ -70,17 +71,24 @@ func (p *progress) String() string {
 	if p.unit == "bytes" {
 		count = fmt.Sprintf("%.1f MiB", float64(done)/(1<<20))
 	}
-	if p.total <= 0 {
+	total := p.total.Load()
+	if total <= 0 {
 		return p.label + "  " + count
 	}
 	const width = 24
-	filled := int(min(width, done*width/p.total))
-	return fmt.Sprintf("%s  [%s%s] %d%%  %s", p.label, strings.Repeat("#", filled), strings.Repeat("-", width-filled), min(100, done*100/p.total), count)
+	filled := int(min(width, done*width/total))
+	return fmt.Sprintf("%s  [%s%s] %d%%  %s", p.label, strings.Repeat("#", filled), strings.Repeat("-", width-filled), min(100, done*100/total), count)
 }
 
 // add counts; Write counts bytes.
 func (p *progress) add(n int64)                 { p.done.Add(n) }
 func (p *progress) Write(b []byte) (int, error) { p.add(int64(len(b))); return len(b), nil }
+
+// at says how far it is, in all.
+func (p *progress) at(done, total int) {
+	p.total.Store(int64(total))
+	p.done.Store(int64(done))
+}
 
 // end takes the bar away.
 func (p *progress) end() {

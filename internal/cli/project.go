@@ -64,6 +64,7 @@ func tomlFault(err error) error {
 type environment struct {
 	name  string
 	chain []toml.Env
+	away  *offlineFlags // what may be used of earlier answers; nil: the usual
 }
 
 func (p *project) environment(name string) (environment, error) {
@@ -78,7 +79,12 @@ func (p *project) environment(name string) (environment, error) {
 		}
 		return environment{}, usagef("project %s has no environment %q", p.Name, name).withHint("it has %s; make one with: keephold env new %s", strings.Join(known, ", "), name)
 	}
-	return environment{name, chain}, nil
+	return environment{name: name, chain: chain}, nil
+}
+
+// sources says that some of its values come from stores elsewhere.
+func (e environment) sources() bool {
+	return slices.ContainsFunc(e.chain, func(l toml.Env) bool { return len(l.Sources) > 0 })
 }
 
 // space is where the environment's own values lie.
@@ -154,6 +160,9 @@ func (env Env) resolve(ctx context.Context, o *options, a *api, p *project, e en
 			return nil, err
 		}
 		mergeInto(merged, got, link.Name)
+		if err := env.addSources(ctx, o, e, link.Sources, merged); err != nil {
+			return nil, err
+		}
 	}
 	return merged, env.addPersonal(ctx, o, p, e, merged)
 }
