@@ -49,12 +49,19 @@ func doors() []door {
 	}
 }
 
-// isQuick says which requests the fast lane answers: those below /v1/ that are over in a moment. What may take long, streams,
-// or has nobody in a hurry stays with net/http, which ends a request when its client hangs up.
-func isQuick(_, path string) bool {
-	return strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, native.Prefix) &&
-		!strings.Contains(path, "/sys/") && // of a namespace, too
-		!strings.Contains(path, "/login/") // by password: its hash takes a while, and waits for its turn
+// isQuick says which requests the fast lane answers: those that are over in a moment. What may take long, streams, or has nobody
+// in a hurry stays with net/http, which ends a request when its client hangs up.
+//
+//	POST /            AWS
+//	/secrets/…        Azure Key Vault
+//	/v1/…             Google by REST and Vault, but for sys/ and the native API
+func isQuick(method, path string) bool {
+	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+		return !strings.HasPrefix(path, native.Prefix) && !strings.HasPrefix(rest, "sys/") &&
+			!strings.Contains(rest, "/sys/") && // of a namespace
+			!strings.Contains(rest, "/login/") // by password: its hash takes a while, and waits for its turn
+	}
+	return path == "/" && method == http.MethodPost || strings.HasPrefix(path, "/secrets/")
 }
 
 // compose hangs every front in its place. What stands beside the doors is for probes and scrapers.

@@ -58,7 +58,8 @@ type order struct {
 	Body    []byte // of the floor
 	Cgroup  string // directory of a cgroup that the child goes into
 
-	Tokens, Policies int // ordinary tokens, of ten of the policies each
+	Tokens, Policies int  // ordinary tokens, of ten of the policies each
+	Clouds           bool // the other dialects' Spaces and identities too
 }
 
 // folders is over how many folders the secrets are spread.
@@ -71,6 +72,7 @@ type greeting struct {
 	SealedRoleID     string // the role's tokens are sealed, not stored
 	SealedSecretID   string
 	Opened           float64 // seconds that it took to serve
+	Clouds           clouds
 }
 
 // usage is what a child has used so far.
@@ -231,7 +233,12 @@ func serveKeep(ctx context.Context, o order, ended chan<- error) (greeting, erro
 		Addr: strings.TrimPrefix(d.Addr, "http://"), Token: string(d.Token.Reveal()), RoleID: d.RoleID,
 		SecretID: string(d.SecretID.Reveal()), Opened: opened,
 	}
-	err = sealedRole(ctx, d.cfg.Keep.Desk, &hello)
+	if err := sealedRole(ctx, d.cfg.Keep.Desk, &hello); err != nil {
+		return greeting{}, err
+	}
+	if o.Clouds {
+		err = furnishClouds(ctx, d, &hello)
+	}
 	return hello, err
 }
 

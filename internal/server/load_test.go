@@ -26,7 +26,7 @@ func BenchmarkLoad(b *testing.B) {
 		name string
 		run  func(*testing.B)
 	}{
-		{"read", loadRead}, {"write", loadWrite}, {"sign-in", loadSignIn}, {"list", loadList}, {"start", loadStart}, {"size", loadSizes},
+		{"read", loadRead}, {"write", loadWrite}, {"sign-in", loadSignIn}, {"list", loadList}, {"dialects", loadDialects}, {"start", loadStart}, {"size", loadSizes},
 	} {
 		b.Run(scene.name, func(b *testing.B) {
 			scene.run(b)

@@ -43,7 +43,7 @@ func moveStage(h *secret.Head, stage, label, from, to string) ([]custody.Labelli
 	var source, goal *secret.Version
 	if from != "" {
 		if source = h.ByID(from); source == nil {
-			return nil, notFound(textNoSecret[:len(textNoSecret)-1] + " version " + from + ".")
+			return nil, parameter("Not a valid version: " + from + ".")
 		}
 		if !source.HasLabel(label) {
 			return nil, parameter("The parameter RemoveFromVersionId can't be used: staging label " + stage + " is not attached to version " + from + ".")
@@ -51,7 +51,7 @@ func moveStage(h *secret.Head, stage, label, from, to string) ([]custody.Labelli
 	}
 	if to != "" {
 		if goal = h.ByID(to); goal == nil {
-			return nil, notFound(textNoSecret[:len(textNoSecret)-1] + " version " + to + ".")
+			return nil, parameter("Not a valid version: " + to + ".")
 		}
 	}
 	switch {

@@ -40,6 +40,7 @@ type Config struct {
 type Front struct {
 	cfg  Config
 	desk *custody.Desk
+	rows []row
 }
 
 // New checks the configuration and starts nothing.
@@ -62,7 +63,11 @@ func New(cfg Config) (*Front, error) {
 	if cfg.TokenTTL == 0 {
 		cfg.TokenTTL = time.Hour
 	}
-	return &Front{cfg: cfg, desk: cfg.Desk}, nil
+	f := &Front{cfg: cfg, desk: cfg.Desk}
+	for _, r := range routes() {
+		f.rows = append(f.rows, row{r, strings.Split(r.pattern, "/")})
+	}
+	return f, nil
 }
 
 // request is one decoded request to a vault. It is complete when it is made.
@@ -113,28 +118,34 @@ func updateOperations() []policy.Operation {
 	return []policy.Operation{"azure.UpdateSecret", "azure.UpdateSecret.disable", "azure.UpdateSecret.enable"}
 }
 
+// row is a route with its pattern in segments.
+type row struct {
+	route
+	segments []string
+}
+
 // match finds the first row for a method and a path. known says that the path has rows for other methods.
-func match(method, path string) (row *route, name, version string, known bool) {
+func (f *Front) match(method, path string) (found *row, name, version string, known bool) {
 	segments := strings.Split(path, "/")
-	for _, r := range routes() {
+	for i := range f.rows {
+		r := &f.rows[i]
 		name, version, ok := r.match(segments)
 		if !ok {
 			continue
 		}
 		if r.method == method {
-			return &r, name, version, true
+			return r, name, version, true
 		}
 		known = true
 	}
 	return nil, "", "", known
 }
 
-func (r route) match(segments []string) (name, version string, ok bool) {
-	pattern := strings.Split(r.pattern, "/")
-	if len(pattern) != len(segments) {
+func (r *row) match(segments []string) (name, version string, ok bool) {
+	if len(r.segments) != len(segments) {
 		return "", "", false
 	}
-	for i, p := range pattern {
+	for i, p := range r.segments {
 		switch {
 		case p == "{name}":
 			name = segments[i]
@@ -184,7 +195,7 @@ func (rq *request) serve() (any, error) {
 	if rq.query, err = parseQuery(rq.http.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	row, name, version, known := match(rq.http.Method, strings.Trim(rq.http.URL.Path, "/"))
+	row, name, version, known := rq.front.match(rq.http.Method, strings.Trim(rq.http.URL.Path, "/"))
 	switch {
 	case row != nil:
 	case known:
