@@ -106,7 +106,7 @@ func known(method []byte) string {
 
 // isTarget accepts a path that net/url takes as it stands, and a query that nobody needs to unescape to forward.
 func isTarget(b []byte) bool {
-	if len(b) < 2 || b[0] != '/' || b[1] == '/' {
+	if len(b) == 0 || b[0] != '/' || len(b) > 1 && b[1] == '/' {
 		return false
 	}
 	path, query, asked := bytes.Cut(b, []byte{'?'})
