@@ -230,7 +230,7 @@ func grpcReads(b *testing.B, ch *child, vault question) {
 	plain := gather(b, ch, c)
 	plain.ask(b, roundTime(), vault)
 	ask()
-	defer ch.profiled(b)()
+	defer ch.profile(b)()
 	got := new(comparison)
 	for range rounds() {
 		f := plain.ask(b, roundTime(), vault)
