@@ -126,7 +126,6 @@ func (p *lentPaths) below(path string) bool {
 const (
 	awsPath   = "/aws/credentials"
 	azurePath = "/azure/token"
-	imdsPath  = "/metadata/identity/oauth2/token"
 )
 
 // handler answers the endpoints of the identities.
@@ -137,12 +136,11 @@ func (p *lentPaths) handler(all []*lender) http.Handler {
 		case aws:
 			mux.Handle(awsPath, &awssm.Container{Token: secret.NewValue([]byte(p.header)), Issue: l.keys})
 		case gcp:
-			m := &gcpsm.Metadata{Project: l.home, Email: l.public, Token: l.token}
-			mux.Handle("/{$}", m)
-			mux.Handle("/computeMetadata/", m)
+			mux.Handle("/{$}", l.metadata())
+			mux.Handle("/computeMetadata/", l.metadata())
 		case azure:
 			mux.Handle(azurePath, &azurekv.Managed{ClientID: l.public, Header: secret.NewValue([]byte(p.header)), Token: l.tokenFor})
-			mux.Handle(imdsPath, &azurekv.Managed{ClientID: l.public, Token: l.tokenFor})
+			mux.Handle(azurekv.MetadataPath, &azurekv.Managed{ClientID: l.public, Token: l.tokenFor})
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,6 +149,11 @@ func (p *lentPaths) handler(all []*lender) http.Handler {
 		}
 		http.StripPrefix(p.root, mux).ServeHTTP(w, r)
 	})
+}
+
+// metadata is Google's metadata server.
+func (l *lender) metadata() *gcpsm.Metadata {
+	return &gcpsm.Metadata{Project: l.home, Email: l.public, Token: l.token}
 }
 
 func (l *lender) keys(ctx context.Context) (awssm.Lent, error) {
@@ -185,6 +188,10 @@ func (l *lender) describe(e *environ, at string, p *lentPaths) {
 		e.drop("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 		host := strings.TrimPrefix(at, "http://") + p.root
 		e.set("GCE_METADATA_HOST", host)
+		e.set("GCE_METADATA_ROOT", host) // what gcloud calls it
+		if knowsPeers {                  // Node's client takes an address without a path; it is this user's alone all the same
+			host, _, _ = strings.Cut(host, "/")
+		}
 		e.set("GCE_METADATA_IP", host)
 		if e.get("GOOGLE_CLOUD_PROJECT") == "" {
 			e.set("GOOGLE_CLOUD_PROJECT", l.home)

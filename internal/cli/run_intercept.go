@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -104,16 +106,33 @@ func (x *reach) dialects() http.Handler {
 // direct answers what is asked of the listener itself: the identities that the program was lent, and the dialects whose
 // clients take an address from their environment.
 func (x *reach) direct() http.Handler {
-	lent := x.paths.handler(x.lent)
+	lent, bare := x.paths.handler(x.lent), http.NotFoundHandler()
+	if i := slices.IndexFunc(x.lent, func(l *lender) bool { return l.dialect() == gcp }); i >= 0 {
+		bare = ownOnly(x.lent[i].metadata())
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case x.paths.below(r.URL.Path):
 			lent.ServeHTTP(w, r)
+		case r.Header.Get("Metadata-Flavor") != "":
+			bare.ServeHTTP(w, r)
 		case r.URL.Path == "/" && r.Method == http.MethodPost, strings.HasPrefix(r.URL.Path, "/v1/projects/"):
 			x.dialects().ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
+	})
+}
+
+// ownOnly answers programs of this user alone.
+func ownOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !ownPeer(netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())) {
+			http.Error(w, "this is another user's", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -159,12 +178,7 @@ func (x *reach) environ(base []string) ([]string, error) {
 }
 
 func (x *reach) lends(d dialect) bool {
-	for _, l := range x.lent {
-		if l.dialect() == d {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(x.lent, func(l *lender) bool { return l.dialect() == d })
 }
 
 // proxied leads the program's HTTPS through the listener and lets it trust what answers there. Its plain HTTP is its own.

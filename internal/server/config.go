@@ -24,7 +24,11 @@ type File struct {
 	Limits   LimitsFile     `toml:"limits"`
 	Snapshot SnapshotFile   `toml:"snapshot"`
 	Dialect  DialectFile    `toml:"dialect"`
-	Log      LogFile        `toml:"log"`
+
+	Intercept InterceptFile  `toml:"intercept"`
+	Metadata  []MetadataFile `toml:"metadata"`
+
+	Log LogFile `toml:"log"`
 	// AllowPlaintextAnywhere lets a listener serve plaintext on an address that is not loopback.
 	AllowPlaintextAnywhere bool `toml:"allow_plaintext_anywhere"`
 }
@@ -200,6 +204,14 @@ func (f *File) check() error {
 	}
 	if err := f.Snapshot.check(); err != nil {
 		return err
+	}
+	if err := f.Intercept.check(); err != nil {
+		return err
+	}
+	for i, m := range f.Metadata {
+		if err := m.check(); err != nil {
+			return fmt.Errorf("[[metadata]] %d: %w", i+1, err)
+		}
 	}
 	for i, l := range f.Listener {
 		if err := l.check(f.AllowPlaintextAnywhere); err != nil {

@@ -61,11 +61,25 @@ func Open(ctx context.Context, f File, version string, logs io.Writer) (*Opened,
 	if err != nil {
 		return nil, errors.Join(err, k.Close(ctx))
 	}
+	intercepting, err := openIntercept(&f)
+	if err != nil {
+		closeAll(listeners)
+		return nil, errors.Join(err, k.Close(ctx))
+	}
+	metadata, err := openMetadata(f.Metadata)
+	if err != nil {
+		intercepting.discard()
+		closeAll(listeners)
+		return nil, errors.Join(err, k.Close(ctx))
+	}
 	s, err := New(Config{
 		Keep: k, Listeners: listeners, Sinks: sinks, AuditDevices: devices(f.Audit.Sink), Log: log, Version: version, RequestTime: time.Duration(f.Limits.RequestTime), MaxBody: int64(f.Limits.Body),
 		JSONDepth: f.Limits.JSONDepth, SignInRate: float64(f.Limits.SignInRate), Snapshot: f.Snapshot, Azure: f.Dialect.Azure, GoogleProjects: f.Dialect.GCP.Projects,
+		Intercept: intercepting, Metadata: metadata,
 	})
 	if err != nil {
+		intercepting.discard()
+		closeMetadata(metadata)
 		closeAll(listeners)
 		return nil, errors.Join(err, k.Close(ctx))
 	}

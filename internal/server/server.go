@@ -36,6 +36,9 @@ type Config struct {
 
 	GoogleProjects map[string]int64 // numbers of Google projects by id
 
+	Intercept *interception    // nil: none
+	Metadata  []metadataServer // of single identities
+
 	passwords *userpass.Hasher // one in the process, whichever Desk it serves
 	Snapshot  SnapshotFile     // when snapshots are taken by themselves
 }
@@ -115,6 +118,8 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return unlessClosed(s.http.Serve(s.lane.Others())) })
 	g.Go(func() error { return s.runDesk(inner) })
 	g.Go(func() error { return s.runSnapshots(inner) })
+	g.Go(func() error { return s.runIntercept(inner) })
+	g.Go(func() error { return s.runMetadata(inner) })
 	g.Go(func() error {
 		<-inner.Done()
 		notify("STOPPING=1")

@@ -33,6 +33,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 func (s *Server) recompose() error {
 	h, err := compose(&s.cfg, s.restore)
 	if err == nil {
+		if s.cfg.Intercept != nil {
+			s.cfg.Intercept.authority.Store(nil) // a restore brings its own
+		}
 		s.handler.Store(&h)
 	}
 	return err

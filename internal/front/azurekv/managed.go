@@ -24,6 +24,9 @@ type Managed struct {
 	Token func(ctx context.Context, resource string) (secret.Value, time.Time, error)
 }
 
+// MetadataPath is where clients ask a virtual machine's metadata service for a token.
+const MetadataPath = "/metadata/identity/oauth2/token"
+
 // ServeHTTP answers one request for a token.
 func (m *Managed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()

@@ -42,7 +42,8 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Missing Metadata-Flavor:Google header.", http.StatusForbidden)
 		return
 	}
-	rest, ok := strings.CutPrefix(path, metadataPrefix+"v1/")
+	rest, ok := strings.CutPrefix(path+"/", metadataPrefix+"v1/")
+	rest = strings.TrimSuffix(rest, "/")
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -52,6 +53,12 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch rest {
+	case "":
+		metadataText(w, "instance/\nproject/\n")
+	case "instance", "instance/": // Node's client looks for a metadata server here
+		metadataText(w, "service-accounts/\n")
+	case "project", "project/":
+		metadataText(w, "numeric-project-id\nproject-id\n")
 	case "project/project-id":
 		metadataText(w, m.Project)
 	case "project/numeric-project-id":
