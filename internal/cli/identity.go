@@ -130,6 +130,9 @@ func writeCredentials(file *output, addr string, id *machineIdentity) error {
 
 // googleKey is the JSON key file of a service account, without universe_domain, which is not ours to give.
 func googleKey(addr string, id *machineIdentity) map[string]string {
+	if addr == localAddr { // nobody is reached there; keephold run --intercept answers the vendor's own address
+		addr = "https://oauth2.googleapis.com"
+	}
 	return map[string]string{
 		"type": "service_account", "project_id": id.Home, "private_key_id": id.KeyID, "private_key": id.Secret, "client_email": id.Public,
 		"client_id": id.ID, "token_uri": addr + "/token",

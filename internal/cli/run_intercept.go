@@ -65,6 +65,9 @@ func (x *reach) open(ctx context.Context, r *runOptions) error {
 	if err := oneOfEach(x.lent); err != nil {
 		return err
 	}
+	if own := x.env.ownLogin(); own != "" && x.lends(gcp) {
+		x.env.talk("keephold: warning: Google's clients prefer the login in %s to the identity they are lent", own)
+	}
 	if r.intercept {
 		var err error
 		if x.authority, err = intercept.NewAuthority(time.Now()); err != nil {
