@@ -75,10 +75,10 @@ func CompileOptions(rules []Rule, opts Options) (*Engine, error) {
 	if opts.Threshold == 0 {
 		opts.Threshold = Threshold
 	}
-	e := &Engine{opts: opts}
-	ids := map[string]int{}
-	var words []string
-	seen := map[string]bool{}
+	e := &Engine{opts: opts, rules: make([]compiled, 0, len(rules)), triggers: make([][]trigger, 0, 2*len(rules))}
+	ids := make(map[string]int, 2*len(rules))
+	words := make([]string, 0, 2*len(rules))
+	seen := make(map[string]bool, len(rules))
 	on := func(word string, t trigger) {
 		id, ok := ids[word]
 		if !ok {

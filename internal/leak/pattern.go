@@ -64,7 +64,7 @@ type parser struct {
 }
 
 func compilePattern(src string, fold bool) (*program, error) {
-	p := &parser{src: src, fold: fold}
+	p := &parser{src: src, fold: fold, code: make([]inst, 0, 2+len(src)/4)}
 	if err := p.alternation(); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", src, err)
 	}

@@ -10,7 +10,7 @@ const (
 
 // Rules returns the built-in rules. The slice is the caller's.
 func Rules() []Rule {
-	var rules []Rule
+	rules := make([]Rule, 0, strings.Count(tokenTable, "\n")+strings.Count(vendorTable, " / ")+strings.Count(vendorTable, "\n")+64)
 	rules = append(rules, shapeRules()...)
 	rules = append(rules, contextRules()...)
 	for line := range strings.Lines(tokenTable) {
@@ -58,6 +58,13 @@ func tokenRule(line string) (Rule, bool) {
 		}
 	}
 	return r, true
+}
+
+func dashed(c rune) rune {
+	if c == '.' || c == '_' {
+		return '-'
+	}
+	return c
 }
 
 // familyOf is the id up to its first dash, or the name under which the vendor stands elsewhere.
@@ -111,7 +118,7 @@ func vendorRule(line string) (Rule, bool) {
 	names, format, _ := strings.Cut(line, " ")
 	common := strings.HasPrefix(names, "~")
 	words := strings.Split(strings.TrimPrefix(names, "~"), "|")
-	family := strings.Trim(strings.NewReplacer(".", "-", "_", "-", " ", "-").Replace(words[0]), "-")
+	family := strings.Trim(strings.Map(dashed, words[0]), "-")
 	if family == "npm-token" {
 		family = "npm"
 	}
