@@ -78,6 +78,7 @@ func commands() []command {
 		{"people", "identity", identityCommand},
 		{"people", "audit", auditCommand},
 		{"guard", "scan", scanCommand},
+		{"guard", "fingerprints", fingerprintsCommand},
 		{"guard", "baseline", baselineCommand},
 		{"guard", "redact", redactCommand},
 		{"guard", "hook", hookCommand},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -36,6 +37,7 @@ type scanOptions struct {
 	archives        int
 	maxSize         int64
 	gitignore, link bool
+	fingerprints    []string
 }
 
 func scanCommand(env Env, o *options) *cobra.Command {
@@ -60,6 +62,7 @@ func scanCommand(env Env, o *options) *cobra.Command {
 	f.BoolVar(&s.marks, "ignore-allow-comments", false, "report also what a comment such as keephold:allow allows")
 	f.BoolVar(&s.identifiers, "identifiers", false, "report also names of accounts and the like, which open nothing by themselves")
 	f.IntVar(&s.decode, "decode-depth", leak.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
+	f.StringArrayVar(&s.fingerprints, "fingerprints", nil, "recognise the values of this file (keephold fingerprints export)")
 	f.StringVar(&s.writeBaseline, "write-baseline", "", "accept all that is found: write it to this file")
 	c.AddCommand(scanDirCommand(env, o, s), scanGitCommand(env, o, s), scanStagedCommand(env, o, s), scanCommitsCommand(env, o, s), scanPushedCommand(env, o, s), scanMessageCommand(env, o, s), scanStdinCommand(env, o, s))
 	return c
@@ -195,12 +198,17 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 	if err != nil {
 		return failf(exitInternal, "the built-in rules do not compile: %w", err)
 	}
+	finder, stored, err := readFingerprints(s.fingerprints, engine)
+	if err != nil {
+		return err
+	}
 	names := make(map[string]string, len(rules))
 	for _, r := range rules {
 		names[r.ID] = r.Description
 	}
 	result, err := scan.Run(ctx, scan.Options{
-		Sources: []scan.Source{src}, Finder: engine, Confidence: least, Drop: accepted.Drop, AllowMarks: s.marks, Describe: func(id string) string { return names[id] },
+		Sources: []scan.Source{src}, Finder: finder, Confidence: least, Drop: accepted.Drop, AllowMarks: s.marks,
+		Describe: func(id string) string { return cmp.Or(names[id], stored(id)) },
 	})
 	if err != nil && ctx.Err() == nil {
 		return failf(exitIO, "the scan failed: %w", err)
@@ -289,6 +297,11 @@ func (env Env) scanReport(s *scanOptions, write report.Writer, result scan.Repor
 func (env Env) scanVerdict(o *options, s *scanOptions, r scan.Report, accepted *triage.Set) error {
 	if s.explain {
 		env.explainFindings(r)
+	}
+	for _, f := range r.Findings {
+		if strings.HasPrefix(f.Rule, "stored:") {
+			env.talk("%s:%d: %s", f.Path, f.Line, f.Description)
+		}
 	}
 	for _, w := range append(accepted.Warnings, accepted.Expired...) {
 		env.talk("keephold: warning: %s", w)
