@@ -38,6 +38,7 @@ type scanOptions struct {
 	maxSize         int64
 	gitignore, link bool
 	fingerprints    []string
+	verify          verifyOptions
 }
 
 func scanCommand(env Env, o *options) *cobra.Command {
@@ -64,6 +65,7 @@ func scanCommand(env Env, o *options) *cobra.Command {
 	f.IntVar(&s.decode, "decode-depth", leak.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
 	f.StringArrayVar(&s.fingerprints, "fingerprints", nil, "recognise the values of this file (keephold fingerprints export)")
 	f.StringVar(&s.writeBaseline, "write-baseline", "", "accept all that is found: write it to this file")
+	s.verify.add(f)
 	c.AddCommand(scanDirCommand(env, o, s), scanGitCommand(env, o, s), scanStagedCommand(env, o, s), scanCommitsCommand(env, o, s), scanPushedCommand(env, o, s), scanMessageCommand(env, o, s), scanStdinCommand(env, o, s))
 	return c
 }
@@ -198,6 +200,10 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 	if err != nil {
 		return failf(exitInternal, "the built-in rules do not compile: %w", err)
 	}
+	ask, err := s.verify.verifier()
+	if err != nil {
+		return err
+	}
 	finder, stored, err := readFingerprints(s.fingerprints, engine)
 	if err != nil {
 		return err
@@ -217,6 +223,9 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 		if err := h.Seen.Save(); err != nil {
 			return failf(exitCannotWrite, "cannot keep the cache: %w", err)
 		}
+	}
+	if ask != nil {
+		env.askVendors(ctx, ask, result.Findings)
 	}
 	if s.writeBaseline != "" {
 		if err := triage.WriteBaseline(s.writeBaseline, result.Findings); err != nil {

@@ -117,6 +117,7 @@ type Finding struct {
 	Decoded            string
 	Explain            []leak.Reason
 	Identity           string // stays the same when lines and commits move
+	Live               string // what the vendor says, when it was asked: live, dead or unknown
 }
 
 // A Report is the outcome of a scan.

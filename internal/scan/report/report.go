@@ -138,6 +138,7 @@ type jsonFinding struct {
 	Email       string   `json:"email,omitempty"`
 	Date        string   `json:"date,omitempty"`
 	Why         []string `json:"why,omitempty"`
+	Live        string   `json:"live,omitempty"` // live, dead or unknown, when the vendor was asked
 }
 
 func toJSON(f scan.Finding, o Options) jsonFinding {
@@ -145,6 +146,7 @@ func toJSON(f scan.Finding, o Options) jsonFinding {
 	j := jsonFinding{
 		ID: f.Identity, Rule: f.Rule, Description: f.Description, Confidence: f.Confidence.String(), Score: f.Score, Path: f.Path, Line: f.Line, Column: f.Column, EndLine: f.EndLine, EndColumn: f.EndColumn,
 		Secret: f.Secret, Match: f.Match, Decoded: f.Decoded, Commit: f.Commit, Object: f.Object, Author: f.Author, Email: f.Email,
+		Live: f.Live,
 	}
 	if !f.Date.IsZero() {
 		j.Date = f.Date.UTC().Format("2006-01-02T15:04:05Z")
