@@ -36,7 +36,7 @@ func ParseAddress(s string) (Address, error) {
 	a.Store, a.Prefix, _ = strings.Cut(rest, "/")
 	switch {
 	case strings.ContainsAny(s, "?#@ \t\r\n") && d != secret.AWS || strings.ContainsAny(a.Store, "@?#"):
-		return Address{}, fmt.Errorf("%w: %q: an address holds a store and names, no credentials and no parameters", secret.ErrInvalid, strings.SplitN(s, "@", 2)[0]+"…")
+		return Address{}, fmt.Errorf("%w: the address of a store holds no credentials and no parameters", secret.ErrInvalid) // and what it holds is not repeated
 	case d == secret.AWS:
 		var region string
 		region, a.Prefix, _ = strings.Cut(a.Prefix, "/")

@@ -138,6 +138,10 @@ func (m *Mirror) act(ctx context.Context, s *Step) error {
 // copy reads a secret from one store and writes it to the other. old is what it replaces.
 func (m *Mirror) copy(ctx context.Context, s *Step, from, to provider.Provider, source, old *provider.Ref, name string) error {
 	got, err := from.Read(ctx, *source)
+	if errors.Is(err, secret.ErrNotFound) { // a name without a value, or one that went away since the list was made
+		s.Do = Same
+		return nil
+	}
 	if err != nil {
 		return err
 	}
