@@ -7,15 +7,17 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"iter"
+	"os"
 	"strings"
 
-	"cloud.google.com/go/auth"
-	"cloud.google.com/go/auth/credentials"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpccreds "google.golang.org/grpc/credentials"
@@ -37,10 +39,8 @@ type Config struct {
 }
 
 const (
-	google = "secretmanager.googleapis.com:443"
-	scope  = "https://www.googleapis.com/auth/cloud-platform"
-	// audience is for whom a service account signs a token itself, without asking for one.
-	audience = "https://secretmanager.googleapis.com/"
+	service = "secretmanager.googleapis.com:443"
+	scope   = "https://www.googleapis.com/auth/cloud-platform"
 )
 
 // retries are the vendor's own for this service (secretmanager_grpc_service_config.json), with RESOURCE_EXHAUSTED added, which is
@@ -60,15 +60,15 @@ var _ provider.Provider = (*Store)(nil)
 func New(ctx context.Context, c Config) (*Store, error) {
 	endpoint := c.Endpoint
 	if endpoint == "" {
-		endpoint = google
+		endpoint = service
 	}
-	found, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{scope}, UseSelfSignedJWT: true})
+	who, err := credentials(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: no credentials of Google: %w", secret.ErrSignIn, err)
 	}
 	conn, err := grpc.NewClient(endpoint,
 		grpc.WithTransportCredentials(grpccreds.NewTLS(&tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12})),
-		grpc.WithPerRPCCredentials(&bearer{found}), grpc.WithDefaultServiceConfig(retries), grpc.WithDisableServiceConfig(), grpc.WithUserAgent("keephold"),
+		grpc.WithPerRPCCredentials(who), grpc.WithDefaultServiceConfig(retries), grpc.WithDisableServiceConfig(), grpc.WithUserAgent("keephold"),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", endpoint, secret.ErrInvalid, err)
@@ -77,18 +77,45 @@ func New(ctx context.Context, c Config) (*Store, error) {
 	return &Store{parent: "projects/" + c.Project, sm: secretmanagerpb.NewSecretManagerServiceClient(conn)}, nil
 }
 
-// bearer puts a token on every call. The library keeps it until it is about to end.
-type bearer struct{ *auth.Credentials }
+// bearer puts a token on every call. The source keeps one until it is about to end.
+type bearer struct {
+	source  oauth2.TokenSource
+	project string // that pays and whose quota counts; "" is the service's own rule
+}
+
+// credentials are the vendor's application default credentials. A service account signs its tokens itself, so that nobody has to
+// be asked for one.
+func credentials(ctx context.Context) (*bearer, error) {
+	found, err := google.FindDefaultCredentials(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	b := &bearer{found.TokenSource, os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")}
+	var file struct {
+		Type    string `json:"type"`
+		Project string `json:"quota_project_id"`
+	}
+	if len(found.JSON) == 0 || json.Unmarshal(found.JSON, &file) != nil { // of the metadata server
+		return b, nil
+	}
+	if b.project == "" {
+		b.project = file.Project
+	}
+	if file.Type == "service_account" {
+		b.source, err = google.JWTAccessTokenSourceWithScope(found.JSON, scope)
+	}
+	return b, err
+}
 
 // GetRequestMetadata is called by gRPC.
-func (b *bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
-	t, err := b.Token(ctx)
+func (b *bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	t, err := b.source.Token()
 	if err != nil {
 		return nil, status.Error(codes.Unauthenticated, "no token: "+err.Error())
 	}
-	md := map[string]string{"authorization": t.Type + " " + t.Value}
-	if project, err := b.QuotaProjectID(ctx); err == nil && project != "" {
-		md["x-goog-user-project"] = project
+	md := map[string]string{"authorization": t.Type() + " " + t.AccessToken}
+	if b.project != "" {
+		md["x-goog-user-project"] = b.project
 	}
 	return md, nil
 }
