@@ -12,10 +12,9 @@ import (
 // bundles are files of certificates for one program: for each variable by which a client is told whom to trust, whom it
 // trusted before, and an authority of ours. Who was narrowed to some certificates stays so.
 type bundles struct {
-	getenv func(string) string
-	own    []byte
-	dir    string
-	made   map[string]string // file by its content
+	own  []byte
+	dir  string
+	made map[string]string // file by its content
 }
 
 // trusts are the variables. A client that finds none of before trusts what the system does, unless it adds the file to that.
@@ -41,19 +40,20 @@ func trusts() []struct {
 	}
 }
 
-func newBundles(getenv func(string) string, own []byte) (*bundles, error) {
+func newBundles(own []byte) (*bundles, error) {
 	dir, err := os.MkdirTemp("", "keephold-trust-"+strconv.Itoa(os.Getpid())+"-")
-	return &bundles{getenv: getenv, own: own, dir: dir, made: map[string]string{}}, err
+	return &bundles{own: own, dir: dir, made: map[string]string{}}, err
 }
 
 // describe sets the variables of an environment to files that are there.
 func (b *bundles) describe(e *environ) error {
+	set := map[string]string{} // afterwards: some look at what another was
 	for _, t := range trusts() {
 		var base []byte
 		found := false
 		for _, name := range t.before {
 			path := e.get(name)
-			if path == "" || filepath.Dir(path) == b.dir {
+			if path == "" {
 				continue
 			}
 			text, err := os.ReadFile(path)
@@ -73,7 +73,10 @@ func (b *bundles) describe(e *environ) error {
 		if err != nil {
 			return err
 		}
-		e.set(t.name, file)
+		set[t.name] = file
+	}
+	for _, name := range sortedKeys(set) {
+		e.set(name, set[name])
 	}
 	return nil
 }

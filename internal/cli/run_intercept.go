@@ -73,7 +73,7 @@ func (x *reach) open(ctx context.Context, r *runOptions) error {
 		if x.authority, err = intercept.NewAuthority(time.Now()); err != nil {
 			return err
 		}
-		if x.bundles, err = newBundles(x.env.Getenv, x.authority.PEM()); err != nil {
+		if x.bundles, err = newBundles(x.authority.PEM()); err != nil {
 			return failf(exitCannotWrite, "certificates for the program: %w", err)
 		}
 	}
