@@ -28,7 +28,7 @@ type Config struct {
 	Installation string                  // id of the store, from its header; bound into every ciphertext
 	Epoch        uint64                  // grows when the store was restored; tokens of another epoch are refused
 	Node         string                  // names this process among those that share the store
-	CacheBytes   int64                   // of ciphertext and names kept in memory; 0 is 64 MiB. Tokens and policies take half as much beside it
+	CacheBytes   int64                   // of ciphertext and names kept in memory; 0 is 64 MiB. Tokens and policies take as much beside it
 	DefaultTTL   time.Duration           // of tokens; 0 is 768h
 	MaxTTL       time.Duration           // of tokens; 0 is 768h
 	WeakIDs      bool                    // accept custom role and secret ids under 128 bits (dev only)

@@ -102,7 +102,7 @@ func (d *Desk) unlock(ctx context.Context, key []byte) error {
 
 // assemble makes what a Desk holds while unsealed.
 func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.Keyring) (*opened, error) {
-	o := &opened{root: root, sets: newSetCache(d.cfg.CacheBytes / 8)}
+	o := &opened{root: root, sets: newSetCache(d.cfg.CacheBytes / 4)}
 	o.keys.Store(keys)
 	o.view = &view{d, o}
 	table, err := registry.Load(ctx, o.view)
@@ -118,7 +118,7 @@ func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.
 		Limits:        auth.Limits{Default: d.cfg.DefaultTTL, Max: d.cfg.MaxTTL},
 		Epoch:         func() uint64 { return d.cfg.Epoch },
 		AllowWeakIDs:  d.cfg.WeakIDs,
-		CacheBytes:    d.cfg.CacheBytes / 2,
+		CacheBytes:    d.cfg.CacheBytes - d.cfg.CacheBytes/4,
 		Renewers:      d.cfg.Renewers,
 	})
 	o.warrant = warrant

@@ -10,7 +10,8 @@ type index struct {
 	prefixes radix
 	segments *segment // nil when there are none
 	globs    []*entry
-	known    map[Pattern]*entry
+	all      []*entry
+	known    map[Pattern]*entry // of all; nil once nothing more is inserted
 }
 
 // segment is a node of the trie: the segments from the root to it spell the beginning of some segment patterns.
@@ -27,6 +28,7 @@ func newIndex() *index {
 
 func (x *index) insert(p Pattern, e *entry) {
 	x.known[p] = e
+	x.all = append(x.all, e)
 	switch p.kind {
 	case KindLiteral:
 		x.literals[p.text] = e
@@ -81,14 +83,21 @@ func (n *segment) child(piece string, wild bool) *segment {
 	return k
 }
 
+// close forgets what only inserting needs.
+func (x *index) close() {
+	if x != nil {
+		x.known = nil
+	}
+}
+
 // size is about how many bytes the index holds, as a heap profile has them. Rules and the texts of patterns belong to the policies.
 func (x *index) size() int {
 	if x == nil {
 		return 0
 	}
 	sum := 200 + x.names.size() + x.prefixes.size() + 8*len(x.globs)
-	for _, e := range x.known {
-		sum += 420 + 8*len(e.rules) // an entry and its places in the maps
+	for _, e := range x.all {
+		sum += 210 + 8*len(e.rules) // an entry and its place among the literals
 	}
 	return sum + x.segments.size()
 }

@@ -27,7 +27,6 @@ type entry struct {
 	caps       Capability // Deny alone once any rule denies
 	conditions *Conditions
 	rules      []*Rule
-	by         [capabilityCount]*Rule // the first rule that gives each capability
 }
 
 // Request is one question to a Set.
@@ -97,6 +96,9 @@ func Compile(now time.Time, policies ...*Policy) *Set {
 			s.add(now, p, &p.Rules[i])
 		}
 	}
+	for _, x := range []*index{s.allows, s.adds, s.denies} {
+		x.close()
+	}
 	s.size = s.allows.size() + s.adds.size() + s.denies.size() + 8*len(s.left)
 	return s
 }
@@ -153,16 +155,8 @@ func (s *Set) index(e Effect) *index {
 
 // merge adds one more rule for the entry's pattern: capabilities add up, a deny absorbs everything.
 func (e *entry) merge(r *Rule) {
-	caps := r.Capabilities
-	if r.Effect == AbsoluteDeny && caps == 0 {
-		caps = Every
-	}
+	caps := r.gives()
 	e.rules = append(e.rules, r)
-	for i := range e.by {
-		if e.by[i] == nil && caps&(1<<i) != 0 {
-			e.by[i] = r
-		}
-	}
 	switch {
 	case e.caps&Deny != 0:
 	case caps&Deny != 0:
@@ -175,12 +169,28 @@ func (e *entry) merge(r *Rule) {
 
 // giver is the rule that gave the lowest capability of c, or else the first rule.
 func (e *entry) giver(c Capability) *Rule {
-	for i := range e.by {
-		if c&(1<<i) != 0 && e.by[i] != nil {
-			return e.by[i]
+	if len(e.rules) == 1 {
+		return e.rules[0]
+	}
+	for i := range capabilityCount {
+		if c&(1<<i) == 0 {
+			continue
+		}
+		for _, r := range e.rules {
+			if r.gives()&(1<<i) != 0 {
+				return r
+			}
 		}
 	}
 	return e.rules[0]
+}
+
+// gives is the capabilities that a rule says: an absolute deny without any denies all.
+func (r *Rule) gives() Capability {
+	if r.Effect == AbsoluteDeny && r.Capabilities == 0 {
+		return Every
+	}
+	return r.Capabilities
 }
 
 // Expires is when the Set must be compiled again because a rule in it ends; zero means never. From then on it refuses everything.
@@ -428,7 +438,7 @@ func (s *Set) granting() []*entry {
 		if x == nil {
 			continue
 		}
-		for _, e := range x.known {
+		for _, e := range x.all {
 			if e.caps&Deny == 0 {
 				out = append(out, e)
 			}
