@@ -305,7 +305,7 @@ func (d *Desk) settle(key string, e *entry, n *step, rev store.Revision, err err
 
 // prune drops the oldest versions over the limit; one that holds a stage label stays.
 func (n *step) prune(sp *secret.Space) {
-	keep := int(min(cmp.Or(n.head.Settings.MaxVersions, sp.Settings.MaxVersions, secret.DefaultMaxVersions), 1000))
+	keep := int(min(cmp.Or(n.head.Settings.MaxVersions, sp.Settings.MaxVersions, secret.DefaultMaxVersions), secret.MostVersions))
 	if !sp.Versioned {
 		keep = 1
 	}

@@ -42,6 +42,9 @@ type SpaceSettings struct {
 // DefaultMaxVersions is the vendor's default of kv version 2.
 const DefaultMaxVersions = 10
 
+// MostVersions is how many versions of a secret are kept at most: all of them stand in its one head.
+const MostVersions = 1000
+
 // Ref names one version of one secret: by number, by stage label, or by the id that another dialect gave it. The zero
 // selector is the latest.
 type Ref struct {

@@ -423,6 +423,9 @@ func (rq *request) configuration(h *secret.Head) (c custody.Configuration, err e
 		if err != nil || n < 0 {
 			return c, bad("max_versions must not be negative")
 		}
+		if n > secret.MostVersions {
+			return c, bad("max_versions must be at most %d, the most versions that are kept of a secret", secret.MostVersions)
+		}
 		u := uint64(n)
 		c.MaxVersions = &u
 	}
