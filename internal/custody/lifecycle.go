@@ -118,7 +118,7 @@ func (d *Desk) assemble(ctx context.Context, root *locked.Buffer, keys *barrier.
 		Limits:        auth.Limits{Default: d.cfg.DefaultTTL, Max: d.cfg.MaxTTL},
 		Epoch:         func() uint64 { return d.cfg.Epoch },
 		AllowWeakIDs:  d.cfg.WeakIDs,
-		CacheBytes:    d.cfg.CacheBytes - d.cfg.CacheBytes/4,
+		CacheBytes:    d.cfg.CacheBytes,
 		Renewers:      d.cfg.Renewers,
 	})
 	o.warrant = warrant
