@@ -17,7 +17,7 @@ import (
 
 // onBoth are the scripts of the developer's commands. They run on a keep of the user's own with all the others, and here on a
 // server: the same command lines, the same outputs. What is said of one of them only stands behind [server] or [!server].
-var onBoth = []string{"project", "run", "import-export", "render"}
+var onBoth = []string{"project", "run", "import-export", "render", "environments"}
 
 // TestScriptsOnServer is the contract of what stands behind the commands (ADR 0008): whoever writes a command line cannot
 // tell a keep in this process from a server.

@@ -10,14 +10,18 @@ import (
 func accessCommand(env Env, o *options) *cobra.Command {
 	var doing string
 	c := &cobra.Command{
-		Use:   "access SPACE/PATH",
+		Use:   "access SPACE/PATH | ENV/NAME",
 		Short: "say who can read a secret, or do something else with it",
 		Long: `Say who can read a secret, or do something else with it: policies, and the roles, users, entities and groups that have
 them. What others' policies deny is taken into account. policy explain says what you may do yourself.`,
-		Example: "  keephold access prod/STRIPE_KEY\n  keephold access prod/STRIPE_KEY --for write",
+		Example: "  keephold access --who prod/STRIPE_KEY\n  keephold access prod/STRIPE_KEY --for write",
 		Args:    cobra.ExactArgs(1),
-		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
-			t, err := a.find(cmd.Context(), args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, ref, err := env.connectFor(cmd.Context(), o, args[0])
+			if err != nil {
+				return err
+			}
+			t, err := a.find(cmd.Context(), ref)
 			if err != nil {
 				return err
 			}
@@ -27,8 +31,9 @@ them. What others' policies deny is taken into account. policy explain says what
 				}
 			}
 			return usagef("there is no operation %q", doing)
-		}),
+		},
 	}
+	c.Flags().Bool("who", true, "say who; there is nothing else to say yet")
 	c.Flags().StringVar(&doing, "for", "read", "read, write, patch, delete, undelete, destroy, list or history")
 	return c
 }

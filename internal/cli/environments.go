@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -44,7 +46,7 @@ func envNewCommand(env Env, o *options) *cobra.Command {
 	var protect bool
 	c := &cobra.Command{
 		Use:   "new NAME",
-		Short: "make an environment; with --from it inherits another's values",
+		Short: "make an environment; with --from it inherits another's values, with --protect too only its configuration",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := findProject()
@@ -68,16 +70,62 @@ func envNewCommand(env Env, o *options) *cobra.Command {
 			if err := p.edit(func(text []byte) ([]byte, error) { return addEnv(text, p, name, from, protect) }); err != nil {
 				return err
 			}
-			if o.json {
-				return env.printJSON(map[string]any{"name": name, "space": p.Name + "/" + name, "inherits": from, "protected": protect})
-			}
-			env.talk("%s: made%s", name, map[bool]string{true: ", inherits " + from}[from != ""])
-			return nil
+			return env.tellNew(cmd.Context(), o, a, p, toml.Env{Name: name, Space: p.Name + "/" + name, Inherits: from, Protected: protect})
 		},
 	}
 	c.Flags().StringVar(&from, "from", "", "environment to inherit from")
 	c.Flags().BoolVar(&protect, "protect", false, "only a grant that names it reaches it")
 	return c
+}
+
+// tellNew says what a new environment has of the one that it inherits from.
+func (env Env) tellNew(ctx context.Context, o *options, a *api, p *project, made toml.Env) error {
+	config, secrets := 0, []string{}
+	if made.Inherits != "" {
+		parent, err := p.environment(made.Inherits)
+		if err != nil {
+			return err
+		}
+		names := map[string]compared{}
+		for i := len(parent.chain) - 1; i >= 0; i-- {
+			own, err := a.fingerprints(ctx, parent.chain[i].Space, parent.chain[i].Name)
+			if err != nil {
+				return err
+			}
+			if parent.chain[i].Protected {
+				leaveSecrets(p, names)
+			}
+			maps.Copy(names, own)
+		}
+		known := p.Settings.Index()
+		for _, name := range sortedKeys(names) {
+			if s := known[name]; s != nil && !s.Secret {
+				config++
+			} else {
+				secrets = append(secrets, name)
+			}
+		}
+	}
+	if o.json {
+		answer := map[string]any{"name": made.Name, "space": made.Space, "inherits": made.Inherits, "protected": made.Protected, "config": config}
+		if made.Protected {
+			answer["empty"] = secrets
+		}
+		return env.printJSON(answer)
+	}
+	switch {
+	case made.Inherits == "":
+		env.talk("%s: made", made.Name)
+	case !made.Protected:
+		env.talk("%s: inherits %d settings of %s", made.Name, config+len(secrets), made.Inherits)
+	case len(secrets) == 0:
+		env.talk("%s: inherits %s for %s", made.Name, made.Inherits, plural(int64(config), "config key"))
+	default:
+		env.talk("%s: inherits %s for %s, %s are EMPTY on purpose: %s", made.Name, made.Inherits, plural(int64(config), "config key"),
+			plural(int64(len(secrets)), "secret"), strings.Join(secrets, ", "))
+		env.talk("keephold: hint: keephold set %s --env %s", secrets[0], made.Name)
+	}
+	return nil
 }
 
 func addEnv(text []byte, p *project, name, from string, protect bool) ([]byte, error) {

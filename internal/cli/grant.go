@@ -24,7 +24,7 @@ func grantCommand(env Env, o *options) *cobra.Command {
 		Short: "let a role do something, in plain words; show or take back what it may",
 		Long: `Let a role do something, in plain words. Verbs are read, write, list, delete, destroy, manage, rotate, admin and deny,
 with commas between several. A pattern is SPACE/PATH, where * at the end stands for anything, + for one part, and
-{A,B} for several. A role is used as a policy of its name.
+{A,B} for several; in a project, ENV/NAME stands for the Space of that environment. A role is used as a policy of its name.
 
 It can be said in the words of each cloud, too: actions of IAM on the ARN of a secret, a Google role on a project or a secret, and the permissions
 of an Azure access policy (get, list, set, delete, recover, backup, restore, purge) on a vault. Who gets it is then a role as well, or one
@@ -36,7 +36,15 @@ With a role alone its grants are shown, without one the roles that have some.`,
 			"  keephold grant robot@shop.iam.gserviceaccount.com roles/secretmanager.secretAccessor projects/shop/secrets/db\n" +
 			"  keephold grant identity:app azure:get,azure:list azure:shop-vault",
 		Args: cobra.MaximumNArgs(3),
-		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pattern := ""
+			if len(args) == 3 {
+				pattern = args[2]
+			}
+			a, pattern, err := env.connectFor(cmd.Context(), o, pattern)
+			if err != nil {
+				return err
+			}
 			if len(args) == 0 {
 				var out struct {
 					Roles []string `json:"roles"`
@@ -48,7 +56,6 @@ With a role alone its grants are shown, without one the roles that have some.`,
 			}
 			path := "keephold/grants/" + escapePath(args[0])
 			var g grants
-			var err error
 			switch {
 			case all && len(args) == 1:
 				if err := a.call(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {
@@ -58,7 +65,7 @@ With a role alone its grants are shown, without one the roles that have some.`,
 			case len(args) == 1 && !take:
 				err = a.call(cmd.Context(), http.MethodGet, path, nil, &g)
 			case len(args) == 3:
-				body := map[string]any{"verbs": strings.Split(args[1], ","), "pattern": args[2], "remove": take}
+				body := map[string]any{"verbs": strings.Split(args[1], ","), "pattern": pattern, "remove": take}
 				err = a.call(cmd.Context(), http.MethodPut, path, body, &g)
 			default:
 				return usagef("%s may do what, and where?", args[0]).withHint("keephold grant %s read 'SPACE/*'", args[0])
@@ -67,7 +74,7 @@ With a role alone its grants are shown, without one the roles that have some.`,
 				return explain(err, "grants of "+args[0])
 			}
 			return env.printGrants(o, g)
-		}),
+		},
 	}
 	c.Flags().BoolVar(&take, "take-back", false, "take this grant back")
 	c.Flags().BoolVar(&all, "take-back-all", false, "take every grant of the role back")

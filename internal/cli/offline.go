@@ -243,6 +243,9 @@ func (env Env) earlier(ctx context.Context, o *options, a *api, p *project, e en
 		if err := a.leases.store.Record(a.leases.place(e.chain[i].Space), &found[i], f.doing); err != nil {
 			return nil, failf(exitCannotWrite, "the offline read cannot be recorded, so there is none: %w", err)
 		}
+		if e.chain[i].Protected {
+			leaveSecrets(p, merged)
+		}
 		mergeInto(merged, envAnswer{Values: found[i].Values, Versions: found[i].Versions}, e.chain[i].Name)
 		if err := env.addSources(ctx, o, e, e.chain[i].Sources, merged); err != nil {
 			return nil, err

@@ -159,6 +159,9 @@ func (env Env) resolve(ctx context.Context, o *options, a *api, p *project, e en
 		if err != nil {
 			return nil, err
 		}
+		if link.Protected {
+			leaveSecrets(p, merged)
+		}
 		mergeInto(merged, got, link.Name)
 		if err := env.addSources(ctx, o, e, link.Sources, merged); err != nil {
 			return nil, err
@@ -209,6 +212,13 @@ func (env Env) addPersonal(ctx context.Context, o *options, p *project, e enviro
 		mergeInto(merged, own, "personal")
 	}
 	return err
+}
+
+// leaveSecrets takes the secrets out of what a protected environment inherits: it has configuration from others and never a
+// secret, so that production does not run with the password of somebody's test.
+func leaveSecrets[V any](p *project, inherited map[string]V) {
+	known := p.Settings.Index()
+	maps.DeleteFunc(inherited, func(name string, _ V) bool { return known[name] == nil || known[name].Secret })
 }
 
 func mergeInto(merged map[string]value, got envAnswer, from string) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 )
 
@@ -40,9 +41,24 @@ func projectSetting(ref, envName string) (*setting, error) {
 	return &setting{p, e, name}, nil
 }
 
+// connectFor answers the keep that a reference is in, and the reference as that keep has it: what begins with the name of
+// an environment of the project stands for that environment's Space.
+func (env Env) connectFor(ctx context.Context, o *options, ref string) (*api, string, error) {
+	first, rest, slash := strings.Cut(ref, "/")
+	if p, err := findProject(); err == nil && slash && p.Env(first) != nil {
+		a, err := env.open(ctx, o, p)
+		return a, p.Env(first).Space + "/" + rest, err
+	}
+	a, err := env.connect(ctx, o)
+	return a, ref, err
+}
+
 // printSetting is get for a key of a project.
 func (env Env) printSetting(ctx context.Context, o *options, s *setting, f *offlineFlags, noNewline, reveal bool) error {
 	got, err := env.valuesOf(ctx, o, s.project, s.env, f)
+	if status(err) == http.StatusForbidden {
+		return failf(exitDenied, "denied: read %s/%s: %w", s.env.name, s.name, err).withHint("who may, and whom to ask: keephold access --who %s/%s", s.env.name, s.name)
+	}
 	if err != nil {
 		return err
 	}

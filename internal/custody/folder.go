@@ -31,6 +31,7 @@ type FolderChild struct {
 	Name    string
 	Value   secret.Value
 	Version uint64
+	Created time.Time // of the version
 }
 
 // ReadFolder reads the direct text children of a folder that the caller may read one by one. One record lists each uid
@@ -52,6 +53,35 @@ func (d *Desk) ReadFolderInstead(ctx context.Context, c auth.Caller, ref secret.
 		return FolderReading{}, secret.ErrSealed
 	}
 	return d.ReadFolder(ctx, o.warrant.Spent(c), ref, most)
+}
+
+// Fingerprint stands for a text without telling it: two that are the same have the same. It is keyed, so that nobody can
+// find the text by trying, and says nothing to another keep.
+type Fingerprint struct {
+	Name    string
+	Text    string
+	Version uint64
+	Created time.Time
+}
+
+// Fingerprints is ReadFolder for a caller that only compares: no value leaves. It asks for the same of policy, because
+// whoever can write a guess beside a secret could find it by its fingerprint.
+func (d *Desk) Fingerprints(ctx context.Context, c auth.Caller, ref secret.Ref, most int) ([]Fingerprint, error) {
+	t, sp, err := d.enter(ctx, c, ref, verbCompare)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.readFolder(ctx, sp, ref, most)
+	if err != nil {
+		return nil, t.done(err)
+	}
+	ring := t.o.keys.Load()
+	out := make([]Fingerprint, len(r.Children))
+	for i, child := range r.Children {
+		out[i] = Fingerprint{child.Name, ring.Fingerprint(child.Value), child.Version, child.Created}
+		child.Value.Wipe()
+	}
+	return out, t.done(nil)
 }
 
 func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref, most int) (FolderReading, error) {
@@ -85,7 +115,7 @@ func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref,
 	t.event.Items = make([]audit.What, len(children))
 	for i, c := range children {
 		head := c.entry.head
-		r.Children[i] = FolderChild{c.name, c.value, c.version}
+		r.Children[i] = FolderChild{c.name, c.value, c.version, head.Find(c.version).Created}
 		r.Revision = max(r.Revision, uint64(c.entry.headRev))
 		if head.Updated.After(r.Updated) {
 			r.Updated = head.Updated

@@ -25,6 +25,7 @@ var (
 	verbDisable  = verb{"disable", "delete", policy.Update}
 	verbEnable   = verb{"enable", "undelete", policy.Update}
 	verbDestroy  = verb{"destroy", "destroy", policy.Update}
+	verbCompare  = verb{"compare", "data", policy.Read}
 	verbSubkeys  = verb{"subkeys", "subkeys", policy.Read}
 	verbDescribe = verb{"describe", "metadata", policy.Read}
 	verbConfMake = verb{"configure-new", "metadata", policy.Create}

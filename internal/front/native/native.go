@@ -110,6 +110,7 @@ func routes() []route {
 		{http.MethodGet, "verify", []policy.Operation{"native.verify"}, verify},
 		{http.MethodPut, "offline-reads", []policy.Operation{"native.offline.report"}, recordOffline},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
+		{http.MethodGet, "fingerprints", []policy.Operation{"native.fingerprints", "vault.kv2.folder.item"}, readFingerprints},
 	}
 }
 
@@ -208,7 +209,7 @@ func (rq *request) identify(name string) error {
 // whichever dialect it is asked.
 func (rq *request) limited(name string) string {
 	switch name {
-	case "value", "labels", "env", "tree":
+	case "value", "labels", "env", "fingerprints", "tree":
 		return rq.path
 	}
 	return "keephold/" + name

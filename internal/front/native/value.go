@@ -220,3 +220,27 @@ func readEnv(rq *request) (any, error) {
 	lease := rq.front.desk.Lease(rq.caller, ref)
 	return map[string]any{"values": values, "versions": versions, "revision": f.Revision, "updated": f.Updated, "lease": int64(lease / time.Second)}, nil
 }
+
+// fingerprint is a text as fingerprints shows it.
+type fingerprint struct {
+	Fingerprint string    `json:"fingerprint"`
+	Version     uint64    `json:"version"`
+	Created     time.Time `json:"created"`
+}
+
+// readFingerprints is GET fingerprints/SPACE[/FOLDER]: what env answers, with a keyed hash in place of each value.
+func readFingerprints(rq *request) (any, error) {
+	ref, err := rq.ref()
+	if err != nil {
+		return nil, err
+	}
+	all, err := rq.front.desk.Fingerprints(rq.http.Context(), rq.caller, ref, custody.MaxEnvironment)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]fingerprint, len(all))
+	for _, f := range all {
+		out[f.Name] = fingerprint{f.Text, f.Version, f.Created}
+	}
+	return map[string]any{"fingerprints": out}, nil
+}
