@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
 )
@@ -101,5 +102,37 @@ func TestReadFolderBesideWriters(t *testing.T) {
 				t.Fatalf("round %d: %s is %s", round, c.Name, got)
 			}
 		}
+	}
+}
+
+// TestFingerprints: the same text has the same fingerprint anywhere in the keep, another has another, also in another keep,
+// and who may not read may not compare.
+func TestFingerprints(t *testing.T) {
+	k, _ := furnished(t)
+	other, _ := furnished(t)
+	for path, text := range map[string]string{"a/X": "same", "a/Y": "one", "b/X": "same", "b/Y": "two"} {
+		k.putText(path, text)
+		other.putText(path, text)
+	}
+	of := func(k *keep, folder string) map[string]string {
+		all, err := k.desk.Fingerprints(t.Context(), k.local(), ref(t, folder), 10)
+		if err != nil || len(all) != 2 {
+			t.Fatal(all, err)
+		}
+		return map[string]string{all[0].Name: all[0].Text, all[1].Name: all[1].Text}
+	}
+	a, b := of(k, "a"), of(k, "b")
+	if a["X"] != b["X"] || a["Y"] == b["Y"] || a["X"] == a["Y"] || len(a["X"]) != 32 {
+		t.Errorf("got %v and %v", a, b)
+	}
+	if of(other, "a")["X"] == a["X"] {
+		t.Error("another keep has the same fingerprint")
+	}
+	issued, err := custody.Do(t.Context(), k.desk, k.local(), auth.Create{OrphanPath: true, Policies: []string{"default"}, DisplayName: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.desk.Fingerprints(t.Context(), k.known(issued), ref(t, "a"), 10); !errors.Is(err, secret.ErrDenied) {
+		t.Errorf("without a grant: %v", err)
 	}
 }
