@@ -14,6 +14,7 @@
 package redact
 
 import (
+	"regexp"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,13 @@ type Options struct {
 	ValueOnly bool                     // mask stored values only, not what is assigned to names such as password
 	Names     []string                 // further names whose values are masked, such as "session" or "pin"
 	Patterns  bool                     // also mask unknown tokens that the leak rules recognise; text is then held back to line ends
+	Rules     []Rule                   // patterns of one's own; text is then held back to line ends too
+}
+
+// A Rule masks what matches an expression within a line.
+type Rule struct {
+	Match   *regexp.Regexp
+	Replace string // $1 stands for what the first group matched; "" is the mask of "pattern"
 }
 
 // A Refusal is a secret that cannot be masked by value, and why.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -340,3 +341,31 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func BenchmarkWriter1000(b *testing.B)      { benchWriter(b, 1000, 0) }
 func BenchmarkWriter1000Match(b *testing.B) { benchWriter(b, 1000, 1) }
 func BenchmarkWriter10(b *testing.B)        { benchWriter(b, 10, 0) }
+
+// TestRules: patterns of one's own are masked within their lines, however the text comes.
+func TestRules(t *testing.T) {
+	red, _ := redact.New(nil, redact.Options{ValueOnly: true, Rules: []redact.Rule{
+		{Match: regexp.MustCompile(`(?m)^(customer )\d{4,}$`), Replace: "${1}[number]"},
+		{Match: regexp.MustCompile(`SHOP-[a-z]+`)},
+		{Match: regexp.MustCompile(`x*`), Replace: "y"}, // matches nothing, too
+	}})
+	const text = "customer 12345\na customer 12345\nSHOP-abc and SHOP-de, xx\nlast customer 1"
+	const want = "customer [number]\na customer 12345\n•••pattern••• and •••pattern•••, y\nlast customer 1"
+	for _, size := range []int{1, 7, len(text)} {
+		var out strings.Builder
+		w := red.Writer(&out)
+		for rest := text; rest != ""; {
+			n := min(size, len(rest))
+			if _, err := w.Write([]byte(rest[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if err := w.Close(); err != nil || out.String() != want {
+			t.Errorf("in pieces of %d: %v\n%s", size, err, out.String())
+		}
+	}
+	if n := red.Counts()["pattern"]; n != 12 {
+		t.Errorf("counted %d, want 12", n)
+	}
+}

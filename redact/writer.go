@@ -24,7 +24,7 @@ type Writer struct {
 // Writer returns a writer that masks into w.
 func (r *Redactor) Writer(w io.Writer) *Writer {
 	x := &Writer{r: r, w: w}
-	if r.rules != nil {
+	if r.rules != nil || len(r.opts.Rules) > 0 {
 		x.line = &lineLane{r: r}
 	}
 	if !r.opts.ValueOnly {

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ func redactCommand(env Env, o *options) *cobra.Command {
 		Use:   "redact [FILE...]",
 		Short: "mask secrets in a stream or in files",
 		Args:  cobra.ArbitraryArgs,
-		Long: "Mask secrets: the values that --env and --env-file name, in every form they may be written in; whatever is assigned to names such as password; and tokens of known formats.\n" +
+		Long: "Mask secrets: the values that --env and --env-file name, in every form they may be written in; whatever is assigned to names such as password; tokens of known formats; and in a project what the patterns of [redact] in keephold.toml match.\n" +
 			"Without files, stdin is copied to stdout.",
 		Example: "  app 2>&1 | keephold redact --env-file .env\n  keephold redact --in-place build.log",
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -79,13 +81,38 @@ func (env Env) redactor(o *options, r *redactOptions) (*redact.Redactor, error) 
 		}
 		list = append(list, more...)
 	}
-	red, refused := redact.New(list, redact.Options{Patterns: r.patterns, ValueOnly: r.valueOnly, Names: r.names})
+	var rules []redact.Rule
+	p, err := findProject()
+	var f *fault
+	switch {
+	case err == nil:
+		if rules, err = p.redactRules(); err != nil {
+			return nil, err
+		}
+	case errors.As(err, &f) && f.code == exitNotFound: // no project is needed
+	default:
+		return nil, err
+	}
+	red, refused := redact.New(list, redact.Options{Patterns: r.patterns, ValueOnly: r.valueOnly, Names: r.names, Rules: rules})
 	for _, x := range refused {
 		if !o.quiet {
 			env.talk("keephold: warning: %s cannot be masked by value: %s", x.Name, x.Why)
 		}
 	}
 	return red, nil
+}
+
+// redactRules are the project's own patterns, of [redact] in keephold.toml.
+func (p *project) redactRules() ([]redact.Rule, error) {
+	var out []redact.Rule
+	for _, own := range p.Redact {
+		re, err := regexp.Compile("(?m)" + own.Match) // a line at a time, as the rest of the redactor
+		if err != nil {
+			return nil, failf(exitBadData, "%s: [redact] pattern: %w", projectFile, err)
+		}
+		out = append(out, redact.Rule{Match: re, Replace: own.Replace})
+	}
+	return out, nil
 }
 
 // envFile reads NAME=value lines, quotes taken off. What a dialect would expand is masked as it is written.

@@ -24,10 +24,9 @@ quote and indent shape a value: {{ .CERT | indent 4 }}. With -o the result is a 
 			if err != nil {
 				return err
 			}
-			// The text of the errors of a template holds names and places, and never a value.
-			t, err := template.New(args[0]).Option("missingkey=error").Funcs(renderFuncs()).Parse(string(text))
+			t, err := parseTemplate(args[0], string(text))
 			if err != nil {
-				return failf(exitBadData, "%w", err)
+				return err
 			}
 			p, err := findProject()
 			if err != nil {
@@ -45,16 +44,33 @@ quote and indent shape a value: {{ .CERT | indent 4 }}. With -o the result is a 
 			for name, v := range got.values {
 				texts[name] = v.text
 			}
-			var out strings.Builder
-			if err := t.Execute(&out, texts); err != nil {
-				return failf(exitNotFound, "%w", err).withHint("keephold list names what %s has", e.name)
+			out, err := fill(t, texts)
+			if err != nil {
+				return err
 			}
-			return env.print(out.String())
+			return env.print(out)
 		},
 	}
 	away.add(c, "render")
 	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
 	return c
+}
+
+// parseTemplate reads a template. The text of the errors of a template holds names and places, and never a value.
+func parseTemplate(name, text string) (*template.Template, error) {
+	t, err := template.New(name).Option("missingkey=error").Funcs(renderFuncs()).Parse(text)
+	if err != nil {
+		return nil, failf(exitBadData, "%w", err)
+	}
+	return t, nil
+}
+
+func fill(t *template.Template, texts map[string]string) (string, error) {
+	var out strings.Builder
+	if err := t.Execute(&out, texts); err != nil {
+		return "", failf(exitNotFound, "%w", err).withHint("keephold list names what there is")
+	}
+	return out.String(), nil
 }
 
 func renderFuncs() template.FuncMap {

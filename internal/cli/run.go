@@ -24,20 +24,21 @@ import (
 type runOptions struct {
 	env, prefix, ifMissing, reload string
 	only, allow                    []string
-	noInherit, secretsDir, onDisk  bool
+	noInherit                      bool
 	redact, failOnLeak, noPTY      bool
 	watch                          bool
-	grace, every                   time.Duration
-	away                           offlineFlags
-	intercept                      bool
-	as                             []string // identities
+	grace, every, splay            time.Duration
+	fileFlags
+	away      offlineFlags
+	intercept bool
+	as        []string // identities
 
 	reach *reach // what the last two started; nil without them
 }
 
 // outlives says whether something of keephold has to stay above the program.
 func (r *runOptions) outlives() bool {
-	return r.redact || r.watch || r.secretsDir || r.intercept || len(r.as) > 0
+	return r.redact || r.watch || r.intercept || len(r.as) > 0
 }
 
 func runCommand(env Env, o *options) *cobra.Command {
@@ -47,8 +48,8 @@ func runCommand(env Env, o *options) *cobra.Command {
 		Short: "run a program with the settings of an environment",
 		Long: `Run a program with the settings of an environment in its environment variables.
 
-Unless --redact, --watch or --secrets-dir needs it above the program, keephold is replaced by the program: nothing of
-it remains. Otherwise signals, the terminal and the exit code behave as if the program ran alone. Nothing is written to
+Unless --redact, --watch, --secrets-dir or --mount needs it above the program, keephold is replaced by the program: nothing
+of it remains. A value of more than 128 KiB, which no environment carries, is handed over as a file, named by NAME_FILE. Otherwise signals, the terminal and the exit code behave as if the program ran alone. Nothing is written to
 stdout. The exit code is the program's own; 126 if it could not be started, 127 if it was not found, 128+n if signal n
 ended it; 66 if a required setting has no value.`,
 		Example: `  keephold run -- uvicorn app.main:app --reload
@@ -59,6 +60,7 @@ ended it; 66 if a required setting has no value.`,
 	}
 	r.away.add(c, "run")
 	r.reachFlags(c)
+	r.fileFlags.add(c)
 	f := c.Flags()
 	f.SetInterspersed(false)
 	f.StringVarP(&r.env, "env", "e", "", "environment (default: the project's)")
@@ -67,8 +69,6 @@ ended it; 66 if a required setting has no value.`,
 	f.BoolVar(&r.noInherit, "no-inherit", false, "start from an empty environment")
 	f.StringVar(&r.ifMissing, "if-missing", "fail", "what to do for a required setting without a value: fail, placeholder (a dummy of its type) or ignore")
 	f.StringSliceVar(&r.allow, "allow-reserved", nil, "hand these names over although they change how programs are loaded")
-	f.BoolVar(&r.secretsDir, "secrets-dir", false, "hand secrets over as files in memory: KEEPHOLD_SECRETS_DIR names the directory, NAME_FILE each file")
-	f.BoolVar(&r.onDisk, "secrets-on-disk", false, "let --secrets-dir use a disk where there is no directory in memory")
 	f.BoolVar(&r.redact, "redact", false, "mask the values in what the program writes")
 	f.BoolVar(&r.failOnLeak, "fail-on-leak", false, "with --redact: exit with 79 when something was masked and the program itself succeeded")
 	f.BoolVar(&r.noPTY, "no-pty", false, "with --redact: give the program pipes even on a terminal")
@@ -76,6 +76,7 @@ ended it; 66 if a required setting has no value.`,
 	f.StringVar(&r.reload, "reload-signal", "", "with --watch: send this signal (HUP, USR1, USR2) instead; values reach it by --secrets-dir")
 	f.DurationVar(&r.grace, "grace", 10*time.Second, "how long the program may take to end before it is killed")
 	f.DurationVar(&r.every, "watch-interval", 2*time.Second, "with --watch: how often to look")
+	f.DurationVar(&r.splay, "splay", 0, "with --watch: wait up to so long, by chance, before a restart, so that not all of a fleet restart at once")
 	return c
 }
 
@@ -95,6 +96,9 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if err := r.check(); err != nil {
 		return err
 	}
+	if err := r.fileFlags.read(env); err != nil {
+		return err
+	}
 	p, err := findProject()
 	if r.withoutProject(err) {
 		return env.runBare(cmd, o, r, args)
@@ -110,11 +114,11 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if err != nil {
 		return err
 	}
-	var dir *launch.Dir
-	if r.secretsDir {
-		if dir, err = launch.NewDir(os.Getenv, r.onDisk, nil); err != nil {
-			return failf(exitCannotWrite, "%w", err).withHint("--secrets-on-disk uses %s", os.TempDir())
-		}
+	dir, err := r.dirFor(p, e, got.values)
+	if err != nil {
+		return err
+	}
+	if dir != nil {
 		defer func() { _ = dir.Close() }() // the next run sweeps what is left
 	}
 	if r.reach, err = env.startReach(cmd.Context(), o, r, p); err != nil {
@@ -128,7 +132,7 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if !o.quiet && isTerminal(env.Stderr) {
 		env.talk("keephold: %s · %d keys · %s · %d ms", e.name, h.keys, got.origin(storeName(p)), time.Since(began).Milliseconds())
 	}
-	if !r.outlives() && launch.CanExec {
+	if !r.outlives() && dir == nil && launch.CanExec {
 		return startFault(launch.Exec(args, h.environ))
 	}
 	debug.SetGCPercent(percent)
@@ -192,19 +196,25 @@ func (r *runOptions) handover(p *project, e environment, values map[string]value
 			h.secrets = append(h.secrets, redact.Secret{Name: name, Value: texts[name]})
 		}
 		_, _ = fmt.Fprintf(mark, "%s\x00%s\x00", v.Name, texts[name])
-		if dir == nil || !hidden {
+		long := dir != nil && launch.TooLong(v.Name, v.Value.Len()) // one that has grown since the start is refused
+		inFile := long || r.secretsDir && hidden
+		if !inFile {
 			merge.Set = append(merge.Set, v)
 		}
-		if dir != nil {
+		if inFile || r.secretsDir {
 			h.files = append(h.files, v)
-			if hidden {
-				merge.Set = append(merge.Set, launch.Variable{Name: v.Name + "_FILE", Value: secret.NewValue([]byte(dir.File(v.Name)))})
-			}
+		}
+		if inFile {
+			merge.Set = append(merge.Set, launch.Variable{Name: v.Name + "_FILE", Value: secret.NewValue([]byte(dir.File(v.Name)))})
 		}
 	}
 	if dir != nil {
 		merge.Set = append(merge.Set, launch.Variable{Name: "KEEPHOLD_SECRETS_DIR", Value: secret.NewValue([]byte(dir.Path()))})
-		if err := dir.Write(h.files); err != nil {
+		mounted, err := r.rendered(texts)
+		if err != nil {
+			return h, err
+		}
+		if err := dir.Write(append(h.files, mounted...)); err != nil {
 			return h, failf(exitCannotWrite, "%w", err)
 		}
 	}
@@ -283,7 +293,18 @@ func (env Env) supervise(ctx context.Context, o *options, r *runOptions, w *watc
 		}
 		var refused []redact.Refusal
 		// On a terminal a person types at prompts that end without a newline: nothing may be held back for a pattern.
-		red, refused = redact.New(w.last.secrets, redact.Options{Patterns: !lo.PTY, ValueOnly: lo.PTY})
+		var rules []redact.Rule
+		if w.p != nil {
+			var err error
+			if rules, err = w.p.redactRules(); err != nil {
+				return err
+			}
+		}
+		if lo.PTY && len(rules) > 0 {
+			rules = nil
+			env.talk("keephold: warning: the patterns of [redact] are not looked for on a terminal; with --no-pty they are")
+		}
+		red, refused = redact.New(w.last.secrets, redact.Options{Patterns: !lo.PTY, ValueOnly: lo.PTY, Rules: rules})
 		for _, x := range refused {
 			if !o.quiet {
 				env.talk("keephold: warning: %s cannot be masked by value: %s", x.Name, x.Why)

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/keephold/keephold/internal/launch"
@@ -44,17 +47,28 @@ func (env Env) watch(ctx context.Context, o *options, r *runOptions, w *watched,
 		if !ok || next.mark == w.last.mark {
 			continue
 		}
-		w.last = next
-		if red != nil {
-			red.Swap(next.secrets)
+		if red != nil { // the program that ends may still write the old ones
+			red.Swap(slices.Concat(next.secrets, replaced(w.last.secrets, next.secrets)))
 		}
+		w.last = next
 		env.talk("keephold: values of %s changed", w.e.name)
+		if r.splay > 0 {
+			chance, err := rand.Int(rand.Reader, big.NewInt(int64(r.splay)))
+			if err != nil || !wait(ctx, time.Duration(chance.Int64())) {
+				return
+			}
+		}
 		select {
 		case restart <- next.environ:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// replaced are the secrets whose values are no longer the newest.
+func replaced(old, now []redact.Secret) []redact.Secret {
+	return slices.DeleteFunc(slices.Clone(old), func(s redact.Secret) bool { return slices.Contains(now, s) })
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

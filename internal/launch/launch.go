@@ -70,13 +70,16 @@ func Environment(m Merge) ([]string, error) {
 	return out, nil
 }
 
+// TooLong says that no environment can carry a value of so many bytes.
+func TooLong(name string, size int) bool { return len(name)+size+2 > longest }
+
 func fits(v Variable) error {
 	switch {
 	case v.Name == "" || strings.ContainsAny(v.Name, "=\x00"):
 		return &UnfitError{v.Name, "no environment can carry this name"}
 	case slices.Contains(v.Value.Reveal(), 0):
 		return &UnfitError{v.Name, "the value holds a NUL, which no environment can carry"}
-	case len(v.Name)+v.Value.Len()+2 > longest:
+	case TooLong(v.Name, v.Value.Len()):
 		return &UnfitError{v.Name, "the value is too long for an environment (128 KiB)"}
 	}
 	return nil
