@@ -159,6 +159,16 @@ def fresh(tmp_path):
     s.stop()
 
 
+@pytest.fixture(scope="session")
+def clouds(tmp_path_factory):
+    """What `dev` says when it is ready. One for all clients in this process: gRPC reads the roots that it trusts once."""
+    process = subprocess.Popen(
+        [BIN, "dev", "--json", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(), cwd=tmp_path_factory.mktemp("clouds")
+    )
+    yield json.loads(process.stdout.readline())
+    stop(process)
+
+
 def pytest_collection_modifyitems(items):
     """The look at what nobody drove comes last."""
     items.sort(key=lambda item: item.name == "test_nothing_is_left_over")

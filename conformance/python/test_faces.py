@@ -19,7 +19,7 @@ from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import secretmanager
 
-from conftest import BIN, environment, stop
+from conftest import BIN, environment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faces.md"
 DOMAIN = "vault.keephold.internal"  # of keephold dev
@@ -29,17 +29,17 @@ HOMES = {"vault": "secret", "aws": "aws/000000000000/us-east-1", "gcp": "gcp/dev
 class Keep:
     """A keep in which a Space of each home is exposed in every other dialect, and the vendors' clients of it."""
 
-    def __init__(self, directory):
-        self.process = subprocess.Popen(
-            [BIN, "dev", "--json", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(), cwd=directory
-        )
-        self.ready = json.loads(self.process.stdout.readline())
+    def __init__(self, ready):
+        self.ready = ready
         self.port = self.ready["addr"].rsplit(":", 1)[1]
         self.vault = hvac.Client(url=self.ready["addr"], token=self.ready["token"])
+        self.expose()
+
+    def expose(self, *more):
         for home, space in HOMES.items():
-            for face in {"aws": f"aws:000000000000/{home}-1", "gcp": f"gcp:{home}-project", "azure": f"azure:{home}-vault"}.items():
-                if face[0] != home:
-                    self.keephold("expose", space, "--as", face[1])
+            for dialect, face in {"aws": f"aws:000000000000/{home}-1", "gcp": f"gcp:{home}-project", "azure": f"azure:{home}-vault"}.items():
+                if dialect != home:
+                    self.keephold("expose", space, "--as", face, *more)
 
     def keephold(self, *args):
         subprocess.run([BIN, *args], check=True, capture_output=True, env=dict(environment(), KEEPHOLD_ADDR=self.ready["addr"], KEEPHOLD_TOKEN=self.ready["token"]))
@@ -60,9 +60,9 @@ class Keep:
 
 
 @pytest.fixture(scope="module")
-def keep(tmp_path_factory):
+def keep(clouds):
     patch = pytest.MonkeyPatch()
-    k = Keep(tmp_path_factory.mktemp("faces"))
+    k = Keep(clouds)
     for dialect in ("aws", "gcp", "azure"):
         for name, value in k.ready["env"][dialect].items():
             patch.setenv(name, value)
@@ -70,7 +70,7 @@ def keep(tmp_path_factory):
     patch.setattr(socket, "getaddrinfo", lambda host, *a, **b: resolve("127.0.0.1" if str(host).endswith(DOMAIN) else host, *a, **b))
     yield k
     patch.undo()
-    stop(k.process)
+    k.expose("--remove")
 
 
 # Each home's own client makes the secret and its two versions, and deletes it.

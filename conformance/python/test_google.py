@@ -3,7 +3,6 @@ address is the one argument that the vendor has no variable for."""
 
 import json
 import os
-import subprocess
 import time
 import uuid
 
@@ -15,26 +14,19 @@ from google.cloud import secretmanager
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.protobuf import duration_pb2, field_mask_pb2, timestamp_pb2
 
-from conftest import BIN, environment, stop
-
 PROJECT = "projects/dev"
 AUTOMATIC = {"replication": {"automatic": {}}}
 State = secretmanager.SecretVersion.State
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory):
-    process = subprocess.Popen(
-        [BIN, "dev", "--json", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(), cwd=tmp_path_factory.mktemp("google")
-    )
+def ready(clouds):
     patch = pytest.MonkeyPatch()
-    answer = json.loads(process.stdout.readline())
-    for name, value in answer["env"]["gcp"].items():
+    for name, value in clouds["env"]["gcp"].items():
         patch.setenv(name, value)
-    patch.setenv("REQUESTS_CA_BUNDLE", answer["ca_file"])
-    yield answer
+    patch.setenv("REQUESTS_CA_BUNDLE", clouds["ca_file"])
+    yield clouds
     patch.undo()
-    stop(process)
 
 
 @pytest.fixture(scope="module", params=["grpc", "rest"])
