@@ -25,6 +25,7 @@ type peerOptions struct {
 	ignore                           string
 	exitCode                         int
 	redact                           int
+	template                         string
 	verbose                          bool
 	marks                            bool
 	enable                           []string
@@ -48,7 +49,8 @@ func gitleaksCommand(env Env, _ *options) *cobra.Command {
 	f := c.PersistentFlags()
 	f.StringVarP(&p.config, "config", "c", "", "configuration file")
 	f.StringVarP(&p.baseline, "baseline-path", "b", "", "report whose findings are known")
-	f.StringVarP(&p.format, "report-format", "f", "", "json, csv, junit, sarif")
+	f.StringVarP(&p.format, "report-format", "f", "", "json, csv, junit, sarif, template")
+	f.StringVar(&p.template, "report-template", "", "template file, for the format template")
 	f.StringVarP(&p.output, "report-path", "r", "", "report file, - for stdout")
 	f.StringVarP(&p.ignore, "gitleaks-ignore-path", "i", ".", "a .gitleaksignore file or the folder that holds it")
 	f.IntVar(&p.exitCode, "exit-code", 1, "exit code when leaks are found")
@@ -252,15 +254,9 @@ func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 	if format == "" {
 		format = strings.TrimPrefix(filepath.Ext(p.output), ".")
 	}
-	switch {
-	case format == "json" || format == "" && p.output == "-":
-		format = "gitleaks"
-	case format == "sarif" || format == "junit":
-		format = "gitleaks-" + format
-	}
-	w, ok := report.For(format)
-	if !ok {
-		return failf(1, "unknown report format %q", format)
+	w, err := p.writer(format)
+	if err != nil {
+		return err
 	}
 	opts := report.Options{Show: true, Version: env.Version, Rules: reportRules(set)}
 	if p.redact > 0 {
@@ -281,6 +277,29 @@ func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 		return failf(1, "cannot write the report: %w", err)
 	}
 	return nil
+}
+
+func (p *peerOptions) writer(format string) (report.Writer, error) {
+	switch {
+	case format == "json" || format == "" && p.output == "-":
+		format = "gitleaks"
+	case format == "sarif" || format == "junit":
+		format = "gitleaks-" + format
+	case format == "template":
+		text, err := os.ReadFile(p.template)
+		if err != nil {
+			return nil, failf(1, "--report-template: %w", err)
+		}
+		w, err := report.Template(filepath.Base(p.template), string(text))
+		if err != nil {
+			return nil, failf(1, "%w", err)
+		}
+		return w, nil
+	case format != "csv":
+		return nil, failf(1, "unknown report format %q", format)
+	}
+	w, _ := report.For(format)
+	return w, nil
 }
 
 func (p *peerOptions) verdict(env Env, r scan.Report, warnings []string) error {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,21 +25,29 @@ import (
 
 // scanOptions are the flags that all kinds of scans share.
 type scanOptions struct {
-	format, output  string
-	confidence      string
-	baseline        []string
-	ignoreFile      string
-	show, explain   bool
-	marks           bool
-	identifiers     bool
-	decode          int
-	writeBaseline   string
-	cache           string
+	format, output string
+	confidence     string
+	baseline       []string
+	ignoreFile     string
+	show, explain  bool
+	marks          bool
+	identifiers    bool
+	decode         int
+	writeBaseline  string
+	historyOptions
 	archives        int
 	maxSize         int64
 	gitignore, link bool
 	fingerprints    []string
 	verify          verifyOptions
+	template        string
+	timeout         time.Duration
+}
+
+// historyOptions are those of scan git alone.
+type historyOptions struct {
+	cache string
+	alone bool // without submodules
 }
 
 func scanCommand(env Env, o *options) *cobra.Command {
@@ -64,6 +73,8 @@ func scanCommand(env Env, o *options) *cobra.Command {
 	f.BoolVar(&s.identifiers, "identifiers", false, "report also names of accounts and the like, which open nothing by themselves")
 	f.IntVar(&s.decode, "decode-depth", leak.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
 	f.StringArrayVar(&s.fingerprints, "fingerprints", nil, "recognise the values of this file (keephold fingerprints export)")
+	f.StringVar(&s.template, "template", "", "write the report with this template (Go's text/template with sprig's functions, the fields of gitleaks)")
+	f.DurationVar(&s.timeout, "timeout", 0, "end after so long (90s, 10m); what was not reached counts as not scanned")
 	f.StringVar(&s.writeBaseline, "write-baseline", "", "accept all that is found: write it to this file")
 	s.verify.add(f)
 	c.AddCommand(scanDirCommand(env, o, s), scanGitCommand(env, o, s), scanStagedCommand(env, o, s), scanCommitsCommand(env, o, s), scanPushedCommand(env, o, s), scanMessageCommand(env, o, s), scanStdinCommand(env, o, s))
@@ -105,17 +116,46 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 				return err
 			}
 			defer func() { _ = repo.Close() }() // only unmaps
-			src := &git.History{Repo: repo}
+			var seen *git.Seen
 			if s.cache != "" {
-				if src.Seen, err = git.OpenSeen(s.cache, env.Version); err != nil {
+				if seen, err = git.OpenSeen(s.cache, s.looksFor(env.Version)); err != nil {
 					return failf(exitIO, "cannot read the cache: %w", err)
 				}
 			}
-			return env.scan(cmd.Context(), o, s, path, src)
+			sources := []scan.Source{&git.History{Repo: repo, Seen: seen}}
+			if !s.alone {
+				subs, err := repo.Submodules()
+				if err != nil {
+					return failf(exitIO, "cannot open a submodule: %w", err)
+				}
+				for _, sub := range subs {
+					defer func() { _ = sub.Repo.Close() }() // only unmaps
+					sources = append(sources, &git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})
+				}
+			}
+			err = env.scan(cmd.Context(), o, s, path, sources...)
+			if seen != nil {
+				if failed := seen.Save(); failed != nil {
+					return failf(exitCannotWrite, "cannot keep the cache: %w", failed)
+				}
+			}
+			return err
 		},
 	}
-	c.Flags().StringVar(&s.cache, "cache", "", "file that remembers clean blobs, so that the next scan looks only at what is new")
+	c.Flags().StringVar(&s.cache, "cache", "", "file that remembers clean blobs: the next scan looks only at what is new, one that was interrupted goes on")
+	c.Flags().BoolVar(&s.alone, "no-submodules", false, "leave out the repositories of submodules")
 	return c
+}
+
+// looksFor is the same for scans that find the same: what is clean for one need not be for another.
+func (s *scanOptions) looksFor(version string) string {
+	key := fmt.Sprintln(version, s.confidence, s.decode, s.identifiers)
+	for _, name := range s.fingerprints {
+		if b, err := os.ReadFile(name); err == nil { // one that cannot be read ends the scan before it begins
+			key += string(b)
+		}
+	}
+	return key
 }
 
 func scanStagedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
@@ -182,7 +222,7 @@ func openRepo(path string) (*git.Repo, error) {
 }
 
 // scan runs one scan and prints its report. at is where ignore files are looked for.
-func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, src scan.Source) error {
+func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, sources ...scan.Source) error {
 	write, err := s.writer(o)
 	if err != nil {
 		return err
@@ -212,17 +252,21 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 	for _, r := range rules {
 		names[r.ID] = r.Description
 	}
-	result, err := scan.Run(ctx, scan.Options{
-		Sources: []scan.Source{src}, Finder: finder, Confidence: least, Drop: accepted.Drop, AllowMarks: s.marks,
-		Describe: func(id string) string { return cmp.Or(names[id], stored(id)) },
-	})
-	if err != nil && ctx.Err() == nil {
-		return failf(exitIO, "the scan failed: %w", err)
+	bounded := ctx
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
 	}
-	if h, ok := src.(*git.History); ok && h.Seen != nil && err == nil && result.Coverage.Complete() {
-		if err := h.Seen.Save(); err != nil {
-			return failf(exitCannotWrite, "cannot keep the cache: %w", err)
-		}
+	shown := env.progress(o, "scan", "bytes", 0)
+	result, err := scan.Run(bounded, scan.Options{
+		Sources: sources, Finder: finder, Confidence: least, Drop: accepted.Drop, AllowMarks: s.marks,
+		Describe: func(id string) string { return cmp.Or(names[id], stored(id)) },
+		Progress: func(_, bytes int64) { shown.done.Store(bytes) },
+	})
+	shown.end()
+	if err != nil && bounded.Err() == nil {
+		return failf(exitIO, "the scan failed: %w", err)
 	}
 	if ask != nil {
 		env.askVendors(ctx, ask, result.Findings)
@@ -235,10 +279,28 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 	if err := env.scanReport(s, write, result); err != nil {
 		return err
 	}
-	return env.scanVerdict(o, s, result, accepted)
+	err = env.scanVerdict(o, s, result, accepted)
+	if ctx.Err() != nil {
+		return ctx.Err() // exit code 130, whatever was found until then
+	}
+	return err
 }
 
 func (s *scanOptions) writer(o *options) (report.Writer, error) {
+	if s.template != "" {
+		if s.format != "" && s.format != "template" {
+			return nil, usagef("--template and --format %s exclude each other", s.format)
+		}
+		text, err := os.ReadFile(s.template)
+		if err != nil {
+			return nil, failf(exitBadData, "cannot read the template: %w", err)
+		}
+		w, err := report.Template(filepath.Base(s.template), string(text))
+		if err != nil {
+			return nil, failf(exitBadData, "%w", err)
+		}
+		return w, nil
+	}
 	format := s.format
 	if format == "" {
 		switch ext := filepath.Ext(s.output); {
@@ -255,6 +317,9 @@ func (s *scanOptions) writer(o *options) (report.Writer, error) {
 		}
 	}
 	w, ok := report.For(format)
+	if !ok && format == "template" {
+		return nil, usagef("the format template needs --template FILE")
+	}
 	if !ok {
 		return nil, usagef("unknown format %q", format).withHint("known are %s", strings.Join(report.Formats(), ", "))
 	}

@@ -57,7 +57,7 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 		found, stands, dropped := o.look(c)
 		allowed.Add(int64(dropped))
 		if n, b := chunks.Add(1), size.Add(c.size()); o.Progress != nil && n%256 == 0 {
-			o.Progress(n, b)
+			o.Progress(report.Coverage.Chunks+n, report.Coverage.Bytes+b)
 		}
 		if len(found) > 0 {
 			mu.Lock()

@@ -11,8 +11,10 @@ import (
 	"path"
 	"strings"
 
+	"github.com/bodgit/sevenzip"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 )
 
 // archive is one outermost archive being read. left is what may still be taken out of it, over all layers: a bomb ends
@@ -21,6 +23,13 @@ type archive struct {
 	w    *worker
 	left int64
 }
+
+// What is packed closer than this and comes to more than ratioFrom is a bomb: text packs twenty to one, and lines that
+// repeat two hundred to one.
+const (
+	ratioMost = 400
+	ratioFrom = 8 << 20
+)
 
 type opener func(a *archive, name string, b []byte, depth int) error
 
@@ -40,17 +49,24 @@ func archiveOf(b []byte) opener {
 		return (*archive).zstd
 	case bytes.HasPrefix(b, []byte("BZh")):
 		return (*archive).bzip2
+	case bytes.HasPrefix(b, []byte("\xfd7zXZ\x00")):
+		return (*archive).xz
+	case bytes.HasPrefix(b, []byte("7z\xbc\xaf\x27\x1c")):
+		return (*archive).sevenZip
 	case len(b) > 262 && bytes.Equal(b[257:262], []byte("ustar")):
-		return (*archive).tar
+		return (*archive).tar // an image of docker save or OCI is one, and so are its layers
 	}
 	return nil
 }
 
 var errBound = errors.New("the bound on what may be unpacked is reached")
 
-// take reads a member within the bounds.
-func (a *archive) take(name string, r io.Reader) ([]byte, bool) {
+// take reads a member within the bounds. packed is how long it is in the archive, 0 when that is not known.
+func (a *archive) take(name string, r io.Reader, packed int64) ([]byte, bool) {
 	most := min(a.left, maxMember)
+	if packed > 0 {
+		most = min(most, max(ratioFrom, ratioMost*packed))
+	}
 	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	a.left -= int64(len(b))
 	switch {
@@ -97,7 +113,7 @@ func (a *archive) zip(name string, b []byte, depth int) error {
 			a.w.cover.Skip("archive cannot be read", member)
 			continue
 		}
-		if data, ok := a.take(member, r); ok {
+		if data, ok := a.take(member, r, int64(max(1, f.CompressedSize64))); ok { //nolint:gosec // longer than the file it cannot be
 			a.inner(member, data, depth+1)
 		}
 		r.Close()
@@ -123,7 +139,7 @@ func (a *archive) members(name string, r io.Reader, depth int) error {
 			continue
 		}
 		member := name + "!" + path.Clean(h.Name)
-		if data, ok := a.take(member, t); ok {
+		if data, ok := a.take(member, t, 0); ok {
 			a.inner(member, data, depth+1)
 		}
 		if a.left <= 0 {
@@ -138,11 +154,11 @@ func (a *archive) gzip(name string, b []byte, depth int) error {
 	if err != nil {
 		return err
 	}
-	return a.single(name, z, depth, ".gz")
+	return a.single(name, z, depth, ".gz", len(b))
 }
 
 func (a *archive) bzip2(name string, b []byte, depth int) error {
-	return a.single(name, bzip2.NewReader(bytes.NewReader(b)), depth, ".bz2")
+	return a.single(name, bzip2.NewReader(bytes.NewReader(b)), depth, ".bz2", len(b))
 }
 
 func (a *archive) zstd(name string, b []byte, depth int) error {
@@ -151,12 +167,55 @@ func (a *archive) zstd(name string, b []byte, depth int) error {
 		return err
 	}
 	defer z.Close()
-	return a.single(name, z, depth, ".zst")
+	return a.single(name, z, depth, ".zst", len(b))
+}
+
+func (a *archive) xz(name string, b []byte, depth int) error {
+	z, err := xz.ReaderConfig{DictCap: maxDictionary}.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	return a.single(name, z, depth, ".xz", len(b))
+}
+
+// maxDictionary bounds what an xz file makes its reader allocate; xz -9 asks for 64 MiB.
+const maxDictionary = 64 << 20
+
+func (a *archive) sevenZip(name string, b []byte, depth int) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // the library is young, and the bytes are anybody's
+			err = fmt.Errorf("%s: %v", name, r)
+		}
+	}()
+	z, err := sevenzip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return err
+	}
+	packed := int64(len(b)) // its members are packed together
+	for i, f := range z.File {
+		if i >= maxMembers || a.left <= 0 {
+			return errBound
+		}
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		member := name + "!" + path.Clean(f.Name)
+		r, err := f.Open()
+		if err != nil {
+			a.w.cover.Skip("archive cannot be read", member)
+			continue
+		}
+		if data, ok := a.take(member, r, packed); ok {
+			a.inner(member, data, depth+1)
+		}
+		_ = r.Close() // it was only read
+	}
+	return nil
 }
 
 // single unpacks a compressed file: a tar in it counts as the same layer.
-func (a *archive) single(name string, r io.Reader, depth int, ext string) error {
-	data, ok := a.take(name, r)
+func (a *archive) single(name string, r io.Reader, depth int, ext string, packed int) error {
+	data, ok := a.take(name, r, int64(packed))
 	if !ok {
 		return nil
 	}

@@ -77,8 +77,8 @@ func (s *Seen) add(x []byte) {
 	s.mu.Unlock()
 }
 
-// Save writes the file anew. Call it only after a complete scan: a blob of which only the changes against another were
-// looked at is clean because the other one was.
+// Save writes the file anew. It may be called after a scan that was interrupted: a blob is added only when all of it was
+// looked at, or its changes against one that was.
 func (s *Seen) Save() error {
 	all := slices.Concat(s.old, s.new)
 	slices.Sort(all)

@@ -13,8 +13,9 @@ import (
 
 // History is all content of a repository as a source: every blob, and the messages of commits and tags.
 type History struct {
-	Repo *Repo
-	Seen *Seen // blobs looked at by earlier scans; may be nil
+	Repo   *Repo
+	Seen   *Seen  // blobs looked at by earlier scans; may be nil
+	Prefix string // stands before each path: the submodule's
 
 	layouts []*layout
 	loose   []looseObject

@@ -136,6 +136,13 @@ func (h *History) Locate(ctx context.Context, ids []string) (map[string][]scan.P
 			out[s] = []scan.Place{{Path: h.looseName(x), Object: r.hex(x)}}
 		}
 	}
+	if h.Prefix != "" {
+		for _, places := range out {
+			for i := range places {
+				places[i].Path = h.Prefix + places[i].Path
+			}
+		}
+	}
 	return out, nil
 }
 

@@ -240,6 +240,7 @@ type peerFinding struct {
 	Secret      string
 	File        string
 	SymlinkFile string
+	Line        string `json:"-"`
 	Commit      string
 	Link        string `json:",omitempty"`
 	Entropy     float32
@@ -257,7 +258,7 @@ func peer(f scan.Finding, o Options) peerFinding {
 	}
 	p := peerFinding{
 		RuleID: f.Rule, Description: f.Description, StartLine: f.Line, EndLine: f.EndLine, StartColumn: f.Column, EndColumn: f.EndColumn, Match: f.Match, Secret: f.Secret, File: f.Path,
-		Commit: f.Commit, Entropy: float32(f.Entropy), Author: f.Author, Email: f.Email, Message: f.Message, Tags: o.tags(f.Rule),
+		Line: f.LineText, Commit: f.Commit, Entropy: float32(f.Entropy), Author: f.Author, Email: f.Email, Message: f.Message, Tags: o.tags(f.Rule),
 	}
 	if f.Line > 1 {
 		p.StartColumn++ // it counts the line end before, except on the first line
