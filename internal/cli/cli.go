@@ -126,6 +126,9 @@ func discipline(cmd *cobra.Command) {
 	cmd.DisableFlagsInUseLine = true
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		f := usagef("%w", err)
+		if code, ok := peerUsage(c); ok {
+			f.code = code.flag
+		}
 		if near := nearestFlag(c, err.Error()); near != "" {
 			return f.withHint("did you mean %s?", near)
 		}
@@ -138,7 +141,11 @@ func discipline(cmd *cobra.Command) {
 			if err == nil || errors.As(err, &f) {
 				return err
 			}
-			return usagef("%w", err).withHint("%s", c.UseLine())
+			f = usagef("%w", err)
+			if code, ok := peerUsage(c); ok {
+				f.code = code.words
+			}
+			return f.withHint("%s", c.UseLine())
 		}
 	}
 	if run := cmd.RunE; run != nil {

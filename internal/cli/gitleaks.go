@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,19 +22,23 @@ import (
 
 // peerOptions are the flags of gitleaks that mean something here; the others are taken and do nothing.
 type peerOptions struct {
-	config, baseline, format, output string
-	ignore                           string
-	exitCode                         int
-	redact                           int
-	template                         string
-	verbose                          bool
-	marks                            bool
-	enable                           []string
-	source, logOpts                  string
-	staged, noGit, pipe, links       bool
-	maxMegabytes, archives           int
-	decode, timeout                  int
+	peerReport
+	config, baseline           string
+	ignore                     string
+	exitCode                   int
+	redact                     int
+	repository                 bool // the source is one
+	verbose                    bool
+	marks                      bool
+	enable                     []string
+	source, logOpts            string
+	staged, noGit, pipe, links bool
+	maxMegabytes, archives     int
+	decode, timeout            int
 }
+
+// peerReport says where the report goes, and how.
+type peerReport struct{ format, output, template string }
 
 // gitleaksCommand is gitleaks' command line on our engine: "keephold gitleaks detect --source . --verbose".
 func gitleaksCommand(env Env, _ *options) *cobra.Command {
@@ -45,7 +50,6 @@ func gitleaksCommand(env Env, _ *options) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failf(126, "%w", err) })
 	f := c.PersistentFlags()
 	f.StringVarP(&p.config, "config", "c", "", "configuration file")
 	f.StringVarP(&p.baseline, "baseline-path", "b", "", "report whose findings are known")
@@ -64,10 +68,31 @@ func gitleaksCommand(env Env, _ *options) *cobra.Command {
 	f.StringP("log-level", "l", "info", "taken, without effect")
 	f.Bool("no-color", false, "taken, without effect")
 	f.Bool("no-banner", false, "taken, without effect")
+	f.String("diagnostics", "", "taken, without effect")
+	f.String("diagnostics-dir", "", "taken, without effect")
 	f.IntVar(&p.decode, "max-decode-depth", gitleaks.DefaultDecodeDepth, "how many layers of base64, hex, percent and unicode to undo")
 	f.IntVar(&p.timeout, "timeout", 0, "seconds after which the scan ends, incomplete")
-	c.AddCommand(p.git(env), p.dir(env), p.stdin(env), p.detect(env), p.protect(env))
+	c.AddCommand(p.git(env), p.dir(env), p.stdin(env), p.detect(env), p.protect(env), p.version(env))
 	return c
+}
+
+// usageCodes are what a peer answers to a command line that it does not understand.
+type usageCodes struct{ flag, words int }
+
+// peerUsage returns the codes of the peer whose command line c belongs to.
+func peerUsage(c *cobra.Command) (usageCodes, bool) {
+	for ; c != nil; c = c.Parent() {
+		if c.Name() == "gitleaks" {
+			return usageCodes{flag: 126, words: 1}, true
+		}
+	}
+	return usageCodes{}, false
+}
+
+func (p *peerOptions) version(env Env) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "print the version", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		return env.print(env.Version + "\n")
+	}}
 }
 
 func (p *peerOptions) git(env Env) *cobra.Command {
@@ -136,6 +161,7 @@ func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
 		return failf(1, "%w", err)
 	}
 	defer func() { _ = repo.Close() }() // only unmaps
+	p.repository = true
 	var src scan.Source = &git.History{Repo: repo}
 	switch {
 	case p.staged:
@@ -223,11 +249,16 @@ func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Sourc
 	if err != nil && cmd.Context().Err() == nil {
 		return failf(1, "%w", err)
 	}
+	if len(p.enable) > 0 {
+		env.talk("INF Overriding enabled rules: %s", strings.Join(p.enable, ", "))
+	}
 	p.only(&result)
+	// Findings first, then the log, then the report, as its users see them.
+	verdict := p.verdict(env, result, reportRules(set), append(set.Warning, accepted.Warnings...))
 	if err := p.write(env, result, set); err != nil {
 		return err
 	}
-	return p.verdict(env, result, append(set.Warning, accepted.Warnings...))
+	return verdict
 }
 
 // only keeps the rules that --enable-rule names.
@@ -258,7 +289,7 @@ func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 	if err != nil {
 		return err
 	}
-	opts := report.Options{Show: true, Version: env.Version, Rules: reportRules(set)}
+	opts := report.Options{Show: true, Version: env.Version, Rules: reportRules(set), Staged: p.staged}
 	if p.redact > 0 {
 		r.Findings = report.Redacted(r.Findings, p.redact)
 	}
@@ -279,7 +310,7 @@ func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 	return nil
 }
 
-func (p *peerOptions) writer(format string) (report.Writer, error) {
+func (p *peerReport) writer(format string) (report.Writer, error) {
 	switch {
 	case format == "json" || format == "" && p.output == "-":
 		format = "gitleaks"
@@ -302,35 +333,66 @@ func (p *peerOptions) writer(format string) (report.Writer, error) {
 	return w, nil
 }
 
-func (p *peerOptions) verdict(env Env, r scan.Report, warnings []string) error {
+func (p *peerOptions) verdict(env Env, r scan.Report, rules []report.Rule, warnings []string) error {
 	if p.verbose {
 		// gitleaks prints secrets unless --redact is given; this house never does without being asked for the value.
 		shown := r.Findings
 		if p.redact > 0 {
 			shown = report.Redacted(shown, p.redact)
 		}
-		if err := env.print(report.Blocks(shown)); err != nil {
+		if err := env.print(report.Blocks(shown, rules)); err != nil {
 			return err
 		}
 	}
 	for _, w := range warnings {
 		env.talk("WRN %s", w)
 	}
-	if r.Coverage.Commits > 0 {
+	if p.repository {
 		env.talk("INF %d commits scanned.", r.Coverage.Commits)
 	}
-	env.talk("INF scanned ~%d bytes (%.2f MB) in %v", r.Coverage.Bytes, float64(r.Coverage.Bytes)/1e6, r.Took.Round(time.Millisecond))
-	for _, k := range r.Coverage.Skipped {
-		env.talk("ERR not scanned: %d × %s %s", k.Count, k.Why, k.Example)
+	size := fmt.Sprintf("scanned ~%d bytes (%s)", r.Coverage.Bytes, peerSize(r.Coverage.Bytes))
+	if !r.Coverage.Complete() {
+		for _, k := range r.Coverage.Skipped {
+			env.talk("ERR not scanned: %d × %s %s", k.Count, k.Why, k.Example)
+		}
+		env.talk("WRN %s", size)
+		env.talk("WRN partial scan completed in %s", peerDuration(r.Took))
+		if len(r.Findings) > 0 {
+			env.talk("WRN %d leaks found in partial scan", len(r.Findings))
+			return silent(p.exitCode)
+		}
+		env.talk("WRN no leaks found in partial scan")
+		return silent(1)
 	}
+	env.talk("INF %s in %s", size, peerDuration(r.Took))
 	if len(r.Findings) > 0 {
 		env.talk("WRN leaks found: %d", len(r.Findings))
 		return silent(p.exitCode)
 	}
-	if !r.Coverage.Complete() {
-		env.talk("ERR partial scan")
-		return silent(1)
-	}
 	env.talk("INF no leaks found")
 	return nil
+}
+
+// peerSize is a number of bytes in its words.
+func peerSize(n int64) string {
+	if n == 0 {
+		return "0"
+	}
+	value, unit := float64(n), "bytes"
+	for _, u := range []string{"KB", "MB", "GB"} {
+		if value < 1000 {
+			break
+		}
+		value, unit = value/1000, u
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.2f", value), ".00") + " " + unit
+}
+
+// peerDuration keeps three digits.
+func peerDuration(d time.Duration) string {
+	unit := time.Duration(1)
+	for unit*1000 <= d {
+		unit *= 10
+	}
+	return d.Round(unit).String()
 }

@@ -63,6 +63,9 @@ func (h *hunt) within(plain []byte, how string, from, to int) {
 		if m.Decoded != "" {
 			layers += ">" + m.Decoded
 		}
+		if m.Decoded == "" {
+			m.Shape = append([]byte(nil), plain[m.Start:m.End]...)
+		}
 		m.Value, m.Decoded = append([]byte(nil), v...), layers
 		m.Start, m.End, m.SecretStart, m.SecretEnd = from, to, from, to
 		h.got = append(h.got, found{Match: m, class: classToken})

@@ -67,6 +67,7 @@ type Match struct {
 	Confidence             Confidence
 	Decoded                string   // the encodings that were undone to see it, outermost first, joined by ">"; empty for plain text
 	Value                  []byte   // the decoded secret when Decoded is set; else nil, and the secret is b[SecretStart:SecretEnd]
+	Shape                  []byte   // likewise the whole shape
 	Explain                []Reason // why: the points that make up Score
 }
 

@@ -144,6 +144,7 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 		}
 		stands = append(stands, Region{Start: m.Start, End: m.End})
 		f := o.finding(c.Data, m)
+		f.Opens = c.opens(m.Start)
 		if !o.AllowMarks && Allowed(f.LineText, f.Rule) {
 			allowed++
 			continue
@@ -153,12 +154,25 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 	return found, stands, allowed
 }
 
+// opens reports that the line at i is new and the line before it is not: with it a change begins.
+func (c Chunk) opens(i int) bool {
+	line := bytes.LastIndexByte(c.Data[:i], '\n') + 1
+	if len(c.Old) == 0 || line == 0 {
+		return false
+	}
+	before := c.Data[bytes.LastIndexByte(c.Data[:line-1], '\n')+1 : line]
+	return bytes.HasPrefix(c.Old, before) || bytes.Contains(c.Old, append([]byte{'\n'}, before...))
+}
+
 func (o *Options) finding(data []byte, m leak.Match) Finding {
 	secret := m.Secret(data)
 	start, end := m.Start, m.End
 	f := Finding{
 		Rule: m.Rule, Match: string(data[start:end]), Secret: string(secret), Entropy: Entropy(string(secret)),
 		Score: m.Score, Confidence: m.Confidence, Decoded: m.Decoded, Explain: m.Explain,
+	}
+	if m.Decoded != "" {
+		f.Match = string(m.Shape)
 	}
 	if o.Describe != nil {
 		f.Description = o.Describe(m.Rule)

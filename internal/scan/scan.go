@@ -111,6 +111,7 @@ type Finding struct {
 	Match              string
 	Secret             string
 	LineText           string // the lines of the match
+	Opens              bool   // the first line of a change begins with it
 	Entropy            float64
 	Score              int
 	Confidence         leak.Confidence

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -17,6 +18,7 @@ type Options struct {
 	Show    bool   // secrets in clear; otherwise they are masked everywhere
 	Version string // of the tool
 	Rules   []Rule // for formats that list them
+	Staged  bool   // what was looked at is no commit yet
 }
 
 // Rule is what a report says about a rule.
@@ -260,13 +262,20 @@ func peer(f scan.Finding, o Options) peerFinding {
 		RuleID: f.Rule, Description: f.Description, StartLine: f.Line, EndLine: f.EndLine, StartColumn: f.Column, EndColumn: f.EndColumn, Match: f.Match, Secret: f.Secret, File: f.Path,
 		Line: f.LineText, Commit: f.Commit, Entropy: float32(f.Entropy), Author: f.Author, Email: f.Email, Message: f.Message, Tags: o.tags(f.Rule),
 	}
-	if f.Line > 1 {
-		p.StartColumn++ // it counts the line end before, except on the first line
+	if f.Line > 1 && !f.Opens { // it counts the line end before, but on the first line of what it looks at
+		p.StartColumn++
+		p.Line = "\n" + p.Line
 	}
-	if f.EndLine > 1 {
+	if f.EndLine > f.Line || f.Line > 1 && !f.Opens {
 		p.EndColumn++
 	}
-	if !f.Date.IsZero() {
+	if f.Decoded != "" {
+		for layer := range strings.SplitSeq(f.Decoded, ">") {
+			p.Tags = append(slices.Clip(p.Tags), "decoded:"+layer)
+		}
+		p.Tags = append(slices.Clip(p.Tags), fmt.Sprintf("decode-depth:%d", 1+strings.Count(f.Decoded, ">")))
+	}
+	if !f.Date.IsZero() || o.Staged {
 		p.Date = f.Date.UTC().Format("2006-01-02T15:04:05Z")
 	}
 	p.Fingerprint = fmt.Sprintf("%s:%s:%d", f.Path, f.Rule, f.Line)
@@ -312,10 +321,11 @@ func Redacted(in []scan.Finding, percent int) []scan.Finding {
 }
 
 // Blocks prints findings as gitleaks --verbose does.
-func Blocks(in []scan.Finding) string {
+func Blocks(in []scan.Finding, rules []Rule) string {
 	var b strings.Builder
+	o := Options{Show: true, Rules: rules}
 	for _, f := range in {
-		p := peer(f, Options{Show: true})
+		p := peer(f, o)
 		row := func(name, value string) {
 			if value != "" {
 				fmt.Fprintf(&b, "%-12s %s\n", name+":", value)
@@ -325,6 +335,13 @@ func Blocks(in []scan.Finding) string {
 		row("Secret", f.Secret)
 		row("RuleID", p.RuleID)
 		row("Entropy", fmt.Sprintf("%f", p.Entropy))
+		if p.File == "" { // of stdin it says no more
+			b.WriteByte('\n')
+			continue
+		}
+		if len(p.Tags) > 0 {
+			row("Tags", fmt.Sprint(p.Tags))
+		}
 		row("File", p.File)
 		row("Line", fmt.Sprint(p.StartLine))
 		row("Commit", p.Commit)

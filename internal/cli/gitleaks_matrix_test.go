@@ -1,0 +1,200 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/keephold/keephold/internal/cli"
+)
+
+var recordPeer = flag.String("gitleaks", "", "record what this gitleaks answers, instead of comparing with what was recorded")
+
+const peerConfig = `title = "matrix"
+[[rules]]
+id = "tok"
+description = "A <token>"
+regex = '''tok-([a-z]{3}\d{3})'''
+keywords = ["tok-"]
+tags = ["t1", "t2"]
+[[rules]]
+id = "generic-key"
+description = "A key"
+regex = '''(?i)key\s*=\s*"([^"]+)"'''
+keywords = ["key"]
+entropy = 2.0
+[[allowlists]]
+paths = ['''^vendor''']
+`
+
+// peerMatrix are the command lines of gitleaks that its documentation shows. Each runs in a directory with repo, a
+// repository of three commits, and staged, one with a change in its index.
+var peerMatrix = map[string][]string{
+	"git": {
+		"git repo -v", "git repo -f json -r -", "git repo -f csv -r -", "git repo --enable-rule generic-key -f sarif -r -", "git repo --enable-rule generic-key -f junit -r -", "git repo -f template --report-template lines.tmpl -r -",
+		"git repo --redact -v", "git repo --redact=50 -f json -r -", "git repo --exit-code 7", "git repo --ignore-gitleaks-allow -f json -r -", "git repo --enable-rule tok --enable-rule generic-key -f json -r -",
+		"git repo --log-opts=HEAD~2..HEAD~1 -f json -r -", "git repo --log-opts=HEAD~1..HEAD -v", "git repo --log-opts=--all -f json -r -", "git repo -i ignore -f json -r -", "git repo -b base.json -f json -r -", "git repo --max-decode-depth 0 -f json -r -", "git repo --max-target-megabytes 1 -f csv -r -",
+		"git repo -l error --timeout 60 --platform none",
+	},
+	"dir": {
+		"dir repo/a.txt -v", "dir repo -f json -r -", "dir repo -f csv -r -", "directory repo/sub -v", "file repo/sub/b.env -f json -r -", "dir repo/sub -f sarif -r -", "dir repo/sub -f junit -r -", "dir repo --follow-symlinks -f json -r -",
+		"dir repo/sub --redact=20 -v", "dir encoded.txt -v", "dir encoded.txt --max-decode-depth 0 -v", "dir clean -f json -r -", "dir clean -f csv -r -",
+	},
+	"stdin":  {"stdin -v", "stdin -f json -r -", "detect --pipe -f csv -r -"},
+	"detect": {"detect --source repo --verbose", "detect -s repo --redact -f json -r -", "detect --no-git -s repo/sub -v", "detect --no-git -s repo -f json -r -", "detect -s repo --log-opts=HEAD~1..HEAD"},
+	"protect": {
+		"protect --staged -s staged -v", "protect --staged -s repo", "git --staged staged -f json -r -", "git --pre-commit --staged --redact --verbose staged", "protect --staged -s staged -f csv -r -",
+	},
+	"errors": {"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml"},
+}
+
+// TestGitleaksMatrix plays the matrix and compares exit codes, reports and printed findings with what gitleaks v8.30.1
+// answered. Its log and its usage texts are its own. The order of findings, which changes from run to run, is not compared.
+func TestGitleaksMatrix(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("needs git")
+	}
+	record, err := filepath.Abs("testdata/gitleaks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	peerFiles(t, dir)
+	for name, lines := range peerMatrix {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			for _, line := range lines {
+				args := strings.Fields(line)
+				if !slices.Contains(args, "-c") {
+					args = append(args, "-c", "conf.toml")
+				}
+				args = append(args, "--no-banner", "--no-color")
+				code, out := playPeer(t, args)
+				fmt.Fprintf(&b, "$ gitleaks %s\nexit %d\n%s", line, code, unordered(out))
+			}
+			path := filepath.Join(record, name+".txt")
+			if *recordPeer != "" {
+				if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, g := strings.Split(string(want), "\n"), strings.Split(b.String(), "\n")
+			for i := range max(len(w), len(g)) {
+				if i >= len(w) || i >= len(g) || w[i] != g[i] {
+					t.Fatalf("line %d differs from %s\n--- want\n%s\n--- got\n%s", i+1, name, strings.Join(w[max(0, i-12):min(len(w), i+8)], "\n"), strings.Join(g[max(0, i-12):min(len(g), i+8)], "\n"))
+				}
+			}
+		})
+	}
+}
+
+func playPeer(t *testing.T, args []string) (int, string) {
+	t.Helper()
+	in := strings.NewReader("id tok-zzz999\n")
+	var out, said bytes.Buffer
+	if *recordPeer == "" {
+		env := cli.Env{Stdin: in, Stdout: &out, Stderr: &said, Getenv: func(string) string { return "" }, Version: "test", Name: "keephold"}
+		return cli.Run(context.Background(), env, append([]string{"gitleaks"}, args...)), out.String()
+	}
+	cmd := exec.Command(*recordPeer, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &said
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+// unordered sorts what a report lists, byte for byte otherwise.
+func unordered(out string) string {
+	var list []json.RawMessage
+	var items []string
+	switch {
+	case strings.HasPrefix(out, "[\n {") && json.Unmarshal([]byte(out), &list) == nil:
+		for _, x := range list {
+			items = append(items, string(x)+"\n")
+		}
+	case strings.HasPrefix(out, "Finding:"):
+		for x := range strings.SplitSeq(strings.TrimSuffix(out, "\n"), "\n\n") {
+			items = append(items, x+"\n")
+		}
+	case strings.HasPrefix(out, "RuleID,") || strings.HasPrefix(out, "template "):
+		items = strings.SplitAfter(out, "\n")
+	default:
+		return out
+	}
+	slices.Sort(items)
+	return strings.Join(items, "")
+}
+
+func peerFiles(t *testing.T, dir string) {
+	t.Helper()
+	day := 0
+	git := func(at string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", args...)
+		cmd.Dir = filepath.Join(dir, at)
+		date := fmt.Sprintf("2026-01-%02dT12:00:00Z", day)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.org", "GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.org", "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit := func(at, message string) {
+		t.Helper()
+		day++
+		git(at, "add", "-A")
+		git(at, "commit", "-q", "-m", message)
+	}
+	write("conf.toml", peerConfig)
+	write("broken.toml", "[[rules]\n")
+	write("lines.tmpl", "{{range .}}template {{.RuleID | upper}} {{.File | quote}} {{.StartLine}} {{.Secret | trunc 3}} {{.Entropy}} {{.Line}}\n{{end}}")
+	write("clean/a", "nothing\n")
+	write("encoded.txt", "x\nv = \"aWQ6IHRvay1zdHU0NTYgYW5kIHNvbWUgbW9yZSB0ZXh0\"\n")
+	write("repo/a.txt", "nothing\nid: tok-abc123\n")
+	write("repo/sub/b.env", "x = 1\nkey = \"q1w2e3r4\"\n")
+	git("repo", "init", "-q", "-b", "main")
+	commit("repo", "first")
+	write("repo/a.txt", "nothing\nid: tok-abc123\nmore\nid: tok-def456 # gitleaks:allow\nid: tok-ghi789\n")
+	commit("repo", "second\n\nbody")
+	write("repo/vendor.txt", "tok-vvv111\n")
+	commit("repo", "third")
+	first, err := exec.Command("git", "-C", filepath.Join(dir, "repo"), "rev-parse", "HEAD~2").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("ignore/.gitleaksignore", "# known\n"+strings.TrimSpace(string(first))+":a.txt:tok:2\nsub/b.env:generic-key:2\n")
+	write("base.json", "[]\n")
+	git("", "init", "-q", "-b", "main", "staged")
+	write("staged/a", "one\ntwo\n")
+	commit("staged", "first")
+	write("staged/a", "one\ntok-new555\ntwo\n")
+	git("staged", "add", "-A")
+	write("staged/a", "only in the working tree: tok-not111\n")
+}
