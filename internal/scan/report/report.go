@@ -69,6 +69,9 @@ func Mask(secret string) string {
 	return fmt.Sprintf("[%d characters]", len([]rune(secret)))
 }
 
+// Hide masks the secret of a finding.
+func Hide(f scan.Finding) scan.Finding { return Options{}.hide(f) }
+
 // hide masks the secrets of a finding unless they are to be shown.
 func (o Options) hide(f scan.Finding) scan.Finding {
 	if o.Show {

@@ -186,6 +186,8 @@ type known struct {
 	ID   string `json:"id"`
 	Rule string `json:"rule"`
 	Path string `json:"path"`
+
+	Verdict string `json:"verdict,omitempty"` // real, false, or nobody said
 }
 
 const baselineFormat = "keephold baseline 1"
@@ -210,7 +212,7 @@ func (s *Set) ReadBaseline(name string) error {
 			broken = errors.New("not a baseline of keephold, gitleaks or detect-secrets")
 		}
 		for _, k := range f.Findings {
-			s.ids[k.ID] = true
+			s.ids[k.ID] = k.Verdict != Real
 		}
 	}
 	if broken != nil {
@@ -266,7 +268,7 @@ func (s *Set) detectSecrets(b []byte) error {
 func WriteBaseline(name string, findings []scan.Finding) error {
 	var out []known
 	for _, f := range findings {
-		out = append(out, known{f.Identity, f.Rule, f.Path})
+		out = append(out, known{ID: f.Identity, Rule: f.Rule, Path: f.Path})
 	}
 	return writeKnown(name, out)
 }
