@@ -20,6 +20,7 @@ require (
 	github.com/bodgit/sevenzip v1.6.5
 	github.com/creack/pty v1.1.24
 	github.com/dlclark/regexp2 v1.12.0
+	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	github.com/hashicorp/hcl v1.0.0
 	github.com/klauspost/compress v1.20.3

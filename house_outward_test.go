@@ -18,6 +18,7 @@ var behindRequests = []string{
 // dialers may open a connection: to what the server's own configuration names, and to sockets of this machine.
 var dialers = []string{
 	"internal/audit/sink/http", "internal/audit/sink/syslog", "internal/server/listen.go", "internal/server/notify.go", "internal/seal/keyring",
+	"internal/auth/jwt/fetch.go", // the issuer that an operator configured, never one that a token names
 }
 
 // foreign are packages by which a name could become part of another program's language.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/front/awssm"
 	"github.com/keephold/keephold/internal/front/azurekv"
 	"github.com/keephold/keephold/internal/front/gcpsm"
@@ -102,7 +103,7 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: cfg.Keep.metrics.handler(),
 		Restore: man.restore, Audit: cfg.AuditDevices,
 		Storage: cfg.Keep.storage(), Node: hostname(),
-		Passwords: cfg.passwords, Limiter: man.requests,
+		Passwords: cfg.passwords, Limiter: man.requests, Issuers: &jwt.Keys{Local: cfg.AnyRegion}, // keephold dev asks issuers on this machine, too
 	})
 	if err != nil {
 		return nil, err

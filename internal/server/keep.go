@@ -15,6 +15,7 @@ import (
 	"github.com/keephold/keephold/internal/audit"
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/seal"
@@ -101,7 +102,7 @@ func (k *Keep) openDesk(installation string) error {
 		Engine: k.Engine, Log: k.Log, Installation: installation, Node: node, CacheBytes: cfg.CacheBytes, WeakIDs: cfg.WeakIDs,
 		AutoSeal: cfg.AutoSeal,
 		Meters:   k.meters, DefaultTTL: cfg.DefaultTTL, MaxTTL: cfg.MaxTTL,
-		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew},
+		Renewers: map[string]auth.Renewer{approle.Method: approle.Renew, userpass.Method: userpass.Renew, jwt.Method: jwt.Renew},
 		Tidiers:  map[string]custody.Tidier{approle.Method: func(m auth.Mount, cursor string) custody.Act[string] { return approle.Tidy{Mount: m, Cursor: cursor} }},
 	})
 	return err

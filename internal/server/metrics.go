@@ -25,7 +25,7 @@ type metrics struct {
 var dialects = []string{"vault", "native", "aws", "gcp", "azure", "other"}
 
 // signInMethods are the values of the label "method".
-var signInMethods = []string{"approle", "userpass"}
+var signInMethods = []string{"approle", "userpass", "jwt"}
 
 // latencies are the buckets of what waits for a disk, in seconds.
 var latencies = []float64{.00005, .0001, .0005, .001, .005, .01, .05, .1, .5, 1}

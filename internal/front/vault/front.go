@@ -15,6 +15,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/registry"
@@ -38,6 +39,7 @@ type Config struct {
 	Restore Restore       // nil: snapshots are not taken back here
 
 	Passwords *userpass.Hasher // one in a process; nil makes one
+	Issuers   *jwt.Keys        // whose tokens are trusted; one in a process, nil makes one
 	Lockout   userpass.Lockout
 	Limiter   *registry.Limiter // of requests, one for all fronts; nil makes one
 }
@@ -60,6 +62,9 @@ func New(cfg Config) (*Front, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Issuers == nil {
+		cfg.Issuers = new(jwt.Keys)
 	}
 	if cfg.Passwords == nil {
 		cfg.Passwords = userpass.NewHasher(runtime.GOMAXPROCS(0))

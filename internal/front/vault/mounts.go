@@ -14,6 +14,7 @@ func mountRoutes() map[string][]route {
 		"token":    tokenRoutes(),
 		"approle":  approleRoutes(),
 		"userpass": userpassRoutes(),
+		"jwt":      jwtRoutes(),
 	}
 }
 
