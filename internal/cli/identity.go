@@ -122,7 +122,7 @@ func writeCredentials(file *output, addr string, id *machineIdentity) error {
 		text = lines("VAULT_ADDR", addr, "ROLE_ID", id.Public, "SECRET_ID", id.Secret)
 	default:
 		text = lines("AZURE_TENANT_ID", id.Home, "AZURE_CLIENT_ID", id.Public, "AZURE_CLIENT_SECRET", id.Secret, "AZURE_AUTHORITY_HOST", addr,
-			"IDENTITY_ENDPOINT", addr+"/msi/token", "IDENTITY_HEADER", id.Secret)
+			"IDENTITY_ENDPOINT", addr+"/msi/token", "IDENTITY_HEADER", id.Public+"."+id.Secret) // as the endpoint takes it: who, and the proof
 	}
 	_, err := file.Write([]byte(text))
 	return err
