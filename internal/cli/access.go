@@ -40,13 +40,15 @@ them. What others' policies deny is taken into account. policy explain says what
 
 func (env Env) printAccess(cmd *cobra.Command, o *options, a *api, t target, op operation) error {
 	var r struct {
-		Policies []string `json:"policies"`
-		Tokens   []string `json:"token_roles"`
-		AppRoles []string `json:"approles"`
-		Users    []string `json:"users"`
-		Entities []string `json:"entities"`
-		Groups   []string `json:"groups"`
-		More     bool     `json:"more"`
+		Policies   []string `json:"policies"`
+		Tokens     []string `json:"token_roles"`
+		AppRoles   []string `json:"approles"`
+		Users      []string `json:"users"`
+		JWTRoles   []string `json:"jwt_roles"`
+		Identities []string `json:"identities"`
+		Entities   []string `json:"entities"`
+		Groups     []string `json:"groups"`
+		More       bool     `json:"more"`
 	}
 	if err := a.call(cmd.Context(), http.MethodPut, "keephold/who-can", map[string]string{"resource": op.API, "capability": op.Needs}, &r); err != nil {
 		return explain(err, "cannot tell who can "+op.Name+" "+t.String())
@@ -54,14 +56,14 @@ func (env Env) printAccess(cmd *cobra.Command, o *options, a *api, t target, op 
 	if o.json {
 		return env.printJSON(map[string]any{
 			"space": t.space, "path": t.path, "operation": op.Name, "policies": r.Policies, "token_roles": r.Tokens, "approles": r.AppRoles,
-			"users": r.Users, "entities": r.Entities, "groups": r.Groups, "more": r.More,
+			"users": r.Users, "jwt_roles": r.JWTRoles, "identities": r.Identities, "entities": r.Entities, "groups": r.Groups, "more": r.More,
 		})
 	}
 	var rows [][]string
 	for _, kind := range []struct {
 		name string
 		who  []string
-	}{{"policy", r.Policies}, {"token role", r.Tokens}, {"approle", r.AppRoles}, {"user", r.Users}, {"entity", r.Entities}, {"group", r.Groups}} {
+	}{{"policy", r.Policies}, {"token role", r.Tokens}, {"approle", r.AppRoles}, {"user", r.Users}, {"jwt role", r.JWTRoles}, {"identity", r.Identities}, {"entity", r.Entities}, {"group", r.Groups}} {
 		if len(kind.who) > 0 {
 			rows = append(rows, []string{kind.name, strings.Join(kind.who, ", ")})
 		}

@@ -73,7 +73,7 @@ func (t *turn) compile(names []string) (*policy.Set, error) {
 		n, _ := t.table.Namespace(t.caller.From().Namespace)
 		return policy.RootOf(n.Path), nil
 	}
-	return t.o.sets.get(t.d.now(), t.o.table.Load, t.caller.From().Namespace, names, policy.Facts{})
+	return t.o.sets.get(t.d.now(), t.o.table.Load, t.caller.From().Namespace, names, policy.Facts{Principals: []string{policy.Everyone}})
 }
 
 // question is the request that the resource stands for, in its Space.

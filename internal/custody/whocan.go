@@ -7,6 +7,8 @@ import (
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/auth/approle"
 	"github.com/keephold/keephold/internal/auth/entity"
+	"github.com/keephold/keephold/internal/auth/jwt"
+	"github.com/keephold/keephold/internal/auth/machine"
 	"github.com/keephold/keephold/internal/auth/userpass"
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/record"
@@ -18,9 +20,11 @@ import (
 type Reach struct {
 	Policies   []string `json:"policies"`
 	TokenRoles []string `json:"token_roles"`
-	AppRoles   []string `json:"approles"` // MOUNT/ROLE
-	Users      []string `json:"users"`    // MOUNT/USER
-	Entities   []string `json:"entities"` // by name
+	AppRoles   []string `json:"approles"`   // MOUNT/ROLE
+	Users      []string `json:"users"`      // MOUNT/USER
+	JWTRoles   []string `json:"jwt_roles"`  // MOUNT/ROLE
+	Identities []string `json:"identities"` // machine identities, by what their clients call them
+	Entities   []string `json:"entities"`   // by name
 	Groups     []string `json:"groups"`
 	More       bool     `json:"more"` // there are more names than were looked at
 }
@@ -41,7 +45,7 @@ func (d *Desk) WhoCan(ctx context.Context, c auth.Caller, q Question) (Reach, er
 
 func (t *turn) whoCan(ctx context.Context, q Question) (Reach, error) {
 	ns := t.caller.From().Namespace
-	r := Reach{Policies: []string{policy.NameRoot}, TokenRoles: []string{}, AppRoles: []string{}, Users: []string{}, Entities: []string{}, Groups: []string{}}
+	r := Reach{Policies: []string{policy.NameRoot}, TokenRoles: []string{}, AppRoles: []string{}, Users: []string{}, JWTRoles: []string{}, Identities: []string{}, Entities: []string{}, Groups: []string{}}
 	request := t.question(q)
 	can := func(names ...string) bool {
 		set, err := t.compile(slices.Clone(names))
@@ -51,6 +55,9 @@ func (t *turn) whoCan(ctx context.Context, q Question) (Reach, error) {
 		if can(name) && !slices.Contains(r.Policies, name) {
 			r.Policies = append(r.Policies, name)
 		}
+	}
+	if err := t.identitiesWho(ctx, &r, request); err != nil {
+		return Reach{}, err
 	}
 	steps := []func(context.Context, *Reach, func(...string) bool) error{t.tokenRolesWho, t.entitiesWho, t.groupsWho}
 	for _, step := range steps {
@@ -124,6 +131,37 @@ func (t *turn) groupsWho(ctx context.Context, r *Reach, can func(...string) bool
 	})
 }
 
+// identitiesWho looks at the machine identities: at their policies, at what was granted to themselves, and at what stands on the resource for them.
+func (t *turn) identitiesWho(ctx context.Context, r *Reach, request policy.Request) error {
+	const page = 500
+	after := ""
+	for looked := page; ; looked += page {
+		all, _, err := machine.List{After: after, Limit: page}.Plan(ctx, t.caller, t.o.view)
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			s := all[i].Standing(nil, nil)
+			facts := policy.Facts{Principals: append([]string{policy.Everyone}, s.Principals...)}
+			set, err := t.o.sets.get(t.d.now(), t.o.table.Load, s.Namespace, append(s.Policies, policy.NameDefault), facts)
+			if err != nil {
+				return err
+			}
+			if set.Decide(request).Allowed {
+				r.Identities = append(r.Identities, all[i].Public)
+			}
+			after = all[i].Name
+		}
+		if len(all) < page {
+			return nil
+		}
+		if looked >= maxNames {
+			r.More = true
+			return nil
+		}
+	}
+}
+
 // mountWho looks at the roles or users of one sign-in mount. Their tokens carry the default policy unless they say no.
 func (t *turn) mountWho(ctx context.Context, m *registry.Mount, r *Reach, can func(...string) bool) error {
 	at := auth.Mount{Path: m.Name, Accessor: m.Accessor, Namespace: m.Namespace}
@@ -141,6 +179,15 @@ func (t *turn) mountWho(ctx context.Context, m *registry.Mount, r *Reach, can fu
 			role, _, err := approle.ReadRole{Mount: at, Role: name}.Plan(ctx, t.caller, t.o.view)
 			if err == nil && carries(role.Token) {
 				r.AppRoles = append(r.AppRoles, m.Name+"/"+name)
+			}
+			return err
+		})
+	case jwt.Method:
+		list := func(after string) Act[[]string] { return jwt.ListRoles{Mount: at, After: after, Limit: 500} }
+		return each(t, ctx, list, r, func(name string) error {
+			role, _, err := jwt.ReadRole{Mount: at, Role: name}.Plan(ctx, t.caller, t.o.view)
+			if err == nil && carries(role.Token) {
+				r.JWTRoles = append(r.JWTRoles, m.Name+"/"+name)
 			}
 			return err
 		})
