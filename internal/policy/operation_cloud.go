@@ -94,7 +94,6 @@ func azureOperations() []need {
 // nativeOperations are the house's own: what no dialect has words for. Search, tree and the like show only what the caller may see, item by item.
 func nativeOperations() []need {
 	return []need{
-		{"native.fingerprints", "{space}/data/{path}", Read}, // who may compare could find a value by trying
 		{"native.search", "keephold/search", Update},
 		{"native.search.item", "{space}/metadata/{path}", Read},
 		{"native.tree", "{space}/metadata/{path}", List},

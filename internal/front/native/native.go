@@ -110,7 +110,7 @@ func routes() []route {
 		{http.MethodGet, "verify", []policy.Operation{"native.verify"}, verify},
 		{http.MethodPut, "offline-reads", []policy.Operation{"native.offline.report"}, recordOffline},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
-		{http.MethodGet, "fingerprints", []policy.Operation{"native.fingerprints", "vault.kv2.folder.item"}, readFingerprints},
+		{http.MethodGet, "fingerprints", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readFingerprints},
 	}
 }
 
