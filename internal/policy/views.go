@@ -57,16 +57,16 @@ func (s *Set) of(policy string) *Set {
 		if x == nil {
 			continue
 		}
-		for pattern, e := range x.known {
+		for _, e := range x.all { // a closed index knows no patterns
 			for _, r := range e.rules {
 				if r.Origin.Policy != policy {
 					continue
 				}
 				to := out.index(r.Effect)
-				if to.known[pattern] == nil {
-					to.insert(pattern, &entry{pattern: pattern, rank: e.rank})
+				if to.known[e.pattern] == nil {
+					to.insert(e.pattern, &entry{pattern: e.pattern, rank: e.rank})
 				}
-				to.known[pattern].merge(r)
+				to.known[e.pattern].merge(r)
 			}
 		}
 	}
