@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -281,8 +283,9 @@ func short(body []byte) string {
 }
 
 func (k *keep) fill(s string) string {
-	for name, value := range k.vars {
-		s = strings.ReplaceAll(s, "$"+name, value)
+	// $EVELYN before $EVE
+	for _, name := range slices.SortedFunc(maps.Keys(k.vars), func(a, b string) int { return len(b) - len(a) }) {
+		s = strings.ReplaceAll(s, "$"+name, k.vars[name])
 	}
 	return s
 }
