@@ -139,9 +139,14 @@ func googleKey(addr string, id *machineIdentity) map[string]string {
 	}
 }
 
+// lines are settings of an environment, but for addresses of the local keep, where nobody is reached: keephold run --as or
+// --intercept leads a program's clients to it.
 func lines(pairs ...string) string {
 	var b strings.Builder
 	for i := 0; i < len(pairs); i += 2 {
+		if strings.HasPrefix(pairs[i+1], localAddr) {
+			continue
+		}
 		b.WriteString(pairs[i] + "=" + pairs[i+1] + "\n")
 	}
 	return b.String()

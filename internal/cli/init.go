@@ -366,14 +366,14 @@ func writeOut(path string, b []byte) error {
 func projectName(dir string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
 			return r
 		case r >= 'A' && r <= 'Z':
 			return r + 'a' - 'A'
 		}
 		return '-'
 	}, dir)
-	if name = strings.Trim(name, "-."); name == "" {
+	if name = strings.Trim(name[:min(len(name), 64)], "-"); name == "" {
 		name = "project"
 	}
 	return name
