@@ -117,8 +117,8 @@ func (env Env) describeHistory(h *projectHistory) {
 // projectHooks installs the hooks of the repository that holds dir, and says which; none where all of them are ours
 // already, or where hooks stand outside of the repository and so are shared with others.
 func projectHooks(dir string) (installed []string, err error) {
-	h, hooks := new(hookOptions), ""
-	if hooks = hooksOf(dir); hooks == "" {
+	h, hooks := new(hookOptions), hooksOf(dir)
+	if hooks == "" {
 		return nil, nil
 	}
 	for _, name := range h.names() {

@@ -63,7 +63,7 @@ func through(ctx context.Context, d *net.Dialer, proxy *url.URL, addr string) (n
 	var answer *http.Response
 	buffered := bufio.NewReader(conn)
 	if err == nil {
-		answer, err = http.ReadResponse(buffered, r)
+		answer, err = http.ReadResponse(buffered, r) //nolint:bodyclose // an answer to CONNECT has none: the tunnel follows
 	}
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("the proxy %s answers %s", host, answer.Status)

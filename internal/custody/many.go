@@ -78,16 +78,16 @@ func (d *Desk) loadAll(ctx context.Context, o *opened, ns secret.NamespaceID, ui
 		return nil, err
 	}
 	which := make([]int, 0, len(out)) // of each key: the entry that wants it
-	keys = keys[:0]
+	wanted := make([]string, 0, len(out))
 	for i, e := range out {
 		if e == nil {
 			continue
 		}
 		if v := e.head.Find(e.head.Current); v != nil && v.State != secret.Destroyed {
-			which, keys = append(which, i), append(keys, valueKey(ns, uids[i], v.Number))
+			which, wanted = append(which, i), append(wanted, valueKey(ns, uids[i], v.Number))
 		}
 	}
-	values, _, err := d.engine.Get(ctx, at, keys...)
+	values, _, err := d.engine.Get(ctx, at, wanted...)
 	if err != nil {
 		return nil, storeError(err)
 	}

@@ -39,10 +39,10 @@ func (w *world) findNeeds(f *pyFile) *needs {
 				written[t] = true
 			}
 			if len(x.Targets) == 1 && x.Value != nil {
-				n.assign(f, lastName(x.Targets[0]), x.Value)
+				n.assign(lastName(x.Targets[0]), x.Value)
 			}
 		case *python.Named:
-			n.assign(f, x.Target, x.Value)
+			n.assign(x.Target, x.Value)
 		case *python.Simple:
 			if x.Keyword == "assert" && len(x.Values) > 0 {
 				n.fatal[lastName(x.Values[0])] = true
@@ -53,7 +53,7 @@ func (w *world) findNeeds(f *pyFile) *needs {
 				n.strict = true
 			}
 		case *python.Conditional:
-			n.question(w, f, x.Test)
+			n.question(w, x.Test)
 		case *python.Operation:
 			n.operation(w, f, x)
 		case *python.Call:
@@ -68,10 +68,10 @@ func (n *needs) operation(w *world, f *pyFile, x *python.Operation) {
 	switch x.Op {
 	case "or", "and":
 		for _, o := range x.Operands[:len(x.Operands)-1] {
-			n.question(w, f, o)
+			n.question(w, o)
 		}
 	case "not", "is", "is not", "==", "!=", "in", "not in":
-		n.question(w, f, x)
+		n.question(w, x)
 	case "+", "%", "<", ">", "<=", ">=":
 		for _, o := range x.Operands {
 			n.used[o] = true
@@ -89,7 +89,7 @@ func (n *needs) call(w *world, f *pyFile, x *python.Call) {
 			n.used[x.Args[0]] = true
 		}
 	case name == "bool" && len(x.Args) == 1:
-		n.question(w, f, x.Args[0])
+		n.question(w, x.Args[0])
 	case name == "getattr" && len(x.Args) == 3:
 		if s, ok := f.text(x.Args[1]); ok {
 			w.asked[s] = true
@@ -97,7 +97,7 @@ func (n *needs) call(w *world, f *pyFile, x *python.Call) {
 	}
 }
 
-func (n *needs) assign(f *pyFile, name string, value python.Expr) {
+func (n *needs) assign(name string, value python.Expr) {
 	n.target[value] = name
 	if call, ok := value.(*python.Call); ok && len(call.Args) == 1 { // X = int(os.getenv("X"))
 		n.target[call.Args[0]] = name
@@ -105,7 +105,7 @@ func (n *needs) assign(f *pyFile, name string, value python.Expr) {
 }
 
 // question notes what an expression asks about.
-func (n *needs) question(w *world, f *pyFile, x python.Expr) {
+func (n *needs) question(w *world, x python.Expr) {
 	switch x := x.(type) {
 	case *python.Name, *python.Attribute:
 		w.asked[lastName(x)] = true
@@ -118,7 +118,7 @@ func (n *needs) question(w *world, f *pyFile, x python.Expr) {
 		switch x.Op {
 		case "or", "and", "not", "is", "is not", "==", "!=", "in", "not in":
 			for _, o := range x.Operands {
-				n.question(w, f, o)
+				n.question(w, o)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (n *needs) compound(w *world, f *pyFile, c *python.Compound) {
 		})
 	case "if", "while":
 		for i, head := range c.Heads {
-			n.question(w, f, head)
+			n.question(w, head)
 			if i < len(c.Bodies) && endsProgram(c.Bodies[i]) {
 				for _, name := range missingOnes(head) {
 					n.fatal[name] = true

@@ -175,14 +175,12 @@ func password(b []byte, a *assignment, v []byte, s shape) tally {
 	if s.other > 0 && s.other < s.n/2 && a.quote != 0 {
 		t.add(5, "special characters")
 	}
-	switch doubt := 0; {
-	case a.quote != 0:
-	default:
-		if doubt = code(v, s); doubt == bareName && setting(b, a) {
+	if a.quote == 0 {
+		if doubt := code(v, s); doubt == bareName && setting(b, a) {
 			t.add(8, "a line of a configuration")
-			break
+		} else {
+			t.add(doubt, "looks like code")
 		}
-		t.add(doubt, "looks like code")
 	}
 	if s.blank > 0 {
 		t.add(-35, "has blanks")

@@ -133,7 +133,7 @@ func Canonical(raw []byte) ([]byte, error) {
 	if err := d.Decode(&m); err != nil || m == nil {
 		return nil, errNoObject
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Token answers it bare
+	if _, err := d.Token(); err != io.EOF {
 		return nil, errNoObject
 	}
 	var b bytes.Buffer

@@ -6,10 +6,8 @@ package jwt
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -169,11 +167,4 @@ func (a ReadConfig) Plan(ctx context.Context, _ auth.Caller, v record.View) (Con
 	c := Config{}
 	_, err := record.Load(ctx, v, configKey(a.Mount), &c)
 	return c, nil, err
-}
-
-func decode(r record.Record, dst any) error {
-	if err := json.Unmarshal(r.Value, dst); err != nil {
-		return fmt.Errorf("%s: %w: not readable", r.Key, secret.ErrDamaged)
-	}
-	return nil
 }

@@ -46,7 +46,7 @@ func (l Login) SignIn(ctx context.Context, v record.View, _ auth.From) (auth.Sig
 	case l.Token.IsZero():
 		return auth.SignIn{}, nil, invalid("missing token")
 	}
-	role, _, err := loadRole(ctx, v, l.Mount, name)
+	role, err := loadRole(ctx, v, l.Mount, name)
 	unknown := errors.Is(err, secret.ErrNotFound) || errors.Is(err, secret.ErrInvalid)
 	if err != nil && !unknown {
 		return auth.SignIn{}, nil, err
@@ -109,34 +109,33 @@ func (k *Keys) verify(ctx context.Context, c *Config, token string, now time.Tim
 // claims are what a token says (RFC 7519).
 type claims map[string]any
 
-// find answers a claim by its name, or by a JSON pointer (RFC 6901).
-func (c claims) find(name string) (any, bool) {
+// find answers a claim by its name, or by a JSON pointer (RFC 6901); nil where there is none.
+func (c claims) find(name string) any {
 	if !strings.HasPrefix(name, "/") {
-		v, ok := c[name]
-		return v, ok
+		return c[name]
 	}
 	var at any = map[string]any(c)
 	for part := range strings.SplitSeq(name[1:], "/") {
 		m, ok := at.(map[string]any)
 		if !ok {
-			return nil, false
+			return nil
 		}
 		if at, ok = m[strings.NewReplacer("~1", "/", "~0", "~").Replace(part)]; !ok {
-			return nil, false
+			return nil
 		}
 	}
-	return at, true
+	return at
 }
 
 func (c claims) text(name string) (string, bool) {
-	v, _ := c.find(name)
+	v := c.find(name)
 	s, ok := v.(string)
 	return s, ok
 }
 
 // texts is a claim that is a text or a list of some.
 func (c claims) texts(name string) []string {
-	v, _ := c.find(name)
+	v := c.find(name)
 	switch x := v.(type) {
 	case string:
 		return []string{x}

@@ -61,16 +61,16 @@ func roleKey(m auth.Mount, name string) string {
 	return record.Key("jwr", m.Namespace, m.Accessor, name)
 }
 
-func loadRole(ctx context.Context, v record.View, m auth.Mount, name string) (*Role, record.Record, error) {
+func loadRole(ctx context.Context, v record.View, m auth.Mount, name string) (*Role, error) {
 	if err := auth.CheckName("role", name); err != nil {
-		return nil, record.Record{}, err
+		return nil, err
 	}
 	role := new(Role)
-	r, err := record.Load(ctx, v, roleKey(m, name), role)
+	_, err := record.Load(ctx, v, roleKey(m, name), role)
 	if errors.Is(err, secret.ErrNotFound) {
-		return nil, r, auth.Tell(secret.ErrNotFound, "role does not exist")
+		return nil, auth.Tell(secret.ErrNotFound, "role does not exist")
 	}
-	return role, r, err
+	return role, err
 }
 
 func need(m auth.Mount, verb, role string, c policy.Capability) record.Need {
@@ -126,7 +126,7 @@ func (a ReadRole) Need() record.Need { return need(a.Mount, "read", a.Role, poli
 
 // Plan reads the role.
 func (a ReadRole) Plan(ctx context.Context, _ auth.Caller, v record.View) (Role, []record.Change, error) {
-	role, _, err := loadRole(ctx, v, a.Mount, a.Role)
+	role, err := loadRole(ctx, v, a.Mount, a.Role)
 	if err != nil {
 		return Role{}, nil, err
 	}
@@ -168,7 +168,7 @@ func (a ListRoles) Plan(ctx context.Context, _ auth.Caller, v record.View) ([]st
 
 // Renew answers what a token of this method may have now; nothing when its role is gone.
 func Renew(ctx context.Context, v record.View, t *auth.Token) (auth.TokenTerms, error) {
-	role, _, err := loadRole(ctx, v, auth.Mount{Namespace: t.Namespace, Accessor: t.Mount}, t.Role)
+	role, err := loadRole(ctx, v, auth.Mount{Namespace: t.Namespace, Accessor: t.Mount}, t.Role)
 	if errors.Is(err, secret.ErrNotFound) {
 		return auth.TokenTerms{}, invalid("role does not exist during renewal")
 	}

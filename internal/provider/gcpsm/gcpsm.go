@@ -96,7 +96,7 @@ func credentials(ctx context.Context) (*bearer, error) {
 		Project string `json:"quota_project_id"`
 	}
 	if len(found.JSON) == 0 || json.Unmarshal(found.JSON, &file) != nil { // of the metadata server
-		return b, nil
+		return b, nil //nolint:nilerr // what is no such file has no project to tell
 	}
 	if b.project == "" {
 		b.project = file.Project

@@ -178,7 +178,10 @@ func (s *Store) many(ctx context.Context, t *testing.T) {
 	if got := len(s.list(ctx, t, s.Prefix+"many-12")); got != 10 {
 		t.Errorf("%d of 10 are listed by a prefix", got)
 	}
-	for range s.Open.List(ctx, s.Prefix) { // whoever has seen enough stops
+	for _, err := range s.Open.List(ctx, s.Prefix) { // whoever has seen enough stops
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	s.expect(ctx, t, "many-077", "value 77")
