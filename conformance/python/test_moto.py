@@ -152,9 +152,6 @@ def twice(answer):
 DIFFERENCES = {
     "moto fails with an error of its own": lambda p: p.theirs == "500",
     "API: a secret marked for deletion refuses the operation, InvalidRequestException": lambda p: p.ours == "InvalidRequestException" and "deletion" in p.text,
-    "API: UpdateSecretVersionStage of an unknown secret is ResourceNotFoundException": lambda p: (
-        p.op == "update_secret_version_stage" and p.ours == "ResourceNotFoundException" and p.theirs == "InvalidParameterException"
-    ),
     "API: ListSecretVersionIds answers the ARN; moto the name": lambda p: p.op == "list_secret_version_ids" and p.differs("ARN"),
     "API: BatchGetSecretValue reports what fails in Errors": lambda p: p.op == "batch_get_secret_value" and p.ours == "ok" and p.theirs == "ResourceNotFoundException",
     "API: without a value UpdateSecret makes no version, so its token names none": lambda p: p.op == "update_secret" and p.ours == "ok" and valueless(p.args),
