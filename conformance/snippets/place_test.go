@@ -33,7 +33,7 @@ func newPlace(t *testing.T, env ...string) *place {
 	must(exec.Command("git", "init", "-q", dir).CombinedOutput())(t)
 	write(t, filepath.Join(dir, ".env"), []byte("GREETING=hello\n"))
 	write(t, filepath.Join(dir, "app.hcl"), []byte(policy))
-	p.keephold(t, p.env, "init")
+	p.keephold(t, p.env, "init", "--yes")
 	p.keephold(t, p.env, "import", ".env")
 	return p
 }

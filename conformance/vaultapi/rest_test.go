@@ -120,12 +120,17 @@ func TestIdentity(t *testing.T) {
 		}
 		got(k.client(t, signed.Auth.ClientToken).Logical().Write("secret/data/by-ann", map[string]any{"data": map[string]any{"x": "1"}}))(t)
 
+		// bob and ann turn out to be one.
+		got(l.Write("identity/entity/merge", map[string]any{"from_entity_ids": []string{bob}, "to_entity_id": ann}))(t)
+		if e, err := l.Read("identity/entity/id/" + bob); err == nil && e != nil {
+			t.Errorf("bob is still there: %v", e.Data)
+		}
+
 		got(l.Delete("identity/group/name/outer"))(t)
 		got(l.Delete("identity/group/id/" + inner))(t)
 		got(l.Delete("identity/entity-alias/id/" + alias))(t)
 		got(l.Delete("identity/entity/name/bob"))(t)
 		got(l.Delete("identity/entity/id/" + ann))(t)
-		_ = bob
 		third := text(got(l.Write("identity/entity", map[string]any{"name": "third"}))(t), "id")
 		got(l.Write("identity/entity/batch-delete", map[string]any{"entity_ids": []string{third}}))(t)
 	})
