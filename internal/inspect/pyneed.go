@@ -55,7 +55,7 @@ func (w *world) findNeeds(f *pyFile) *needs {
 		case *python.Conditional:
 			n.question(w, x.Test)
 		case *python.Operation:
-			n.operation(w, f, x)
+			n.operation(w, x)
 		case *python.Call:
 			n.call(w, f, x)
 		}
@@ -64,7 +64,7 @@ func (w *world) findNeeds(f *pyFile) *needs {
 	return n
 }
 
-func (n *needs) operation(w *world, f *pyFile, x *python.Operation) {
+func (n *needs) operation(w *world, x *python.Operation) {
 	switch x.Op {
 	case "or", "and":
 		for _, o := range x.Operands[:len(x.Operands)-1] {

@@ -235,7 +235,7 @@ func TestInterceptConfiguration(t *testing.T) {
 		"[intercept]\naddress = \"0.0.0.0:8210\"\n":                                        "is not loopback",
 		"[intercept]\naddress = \"0.0.0.0:8210\"\nanywhere = true\n":                       "needs credential_file",
 		"[intercept]\ncredential_file = \"x\"\n":                                           "address is missing",
-		"[intercept]\naddres = \"127.0.0.1:1\"\n":                                          "did you mean",
+		"[intercept]\naddresx = \"127.0.0.1:1\"\n":                                         "did you mean",
 		"[[metadata]]\naddress = \"10.0.0.1:80\"\nidentity = \"x\"\n":                      "is not loopback",
 		"[[metadata]]\naddress = \"127.0.0.1:80\"\n":                                       "identity is missing",
 		"[intercept]\naddress = \"127.0.0.1:8210\"\n":                                      "",
