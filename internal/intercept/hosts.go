@@ -62,5 +62,8 @@ func parseTarget(s string) (host, port string, err error) {
 	if strings.Contains(host, ":") && net.ParseIP(host) == nil {
 		return "", "", errTarget
 	}
+	if host[0] == '.' || strings.Contains(host, "..") { // an empty label
+		return "", "", errTarget
+	}
 	return canonical(host), port, nil
 }
