@@ -10,7 +10,7 @@ import (
 )
 
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"sts.amazonaws.com:443", "STS.amazonaws.com.:443", "[::1]:443", "127.0.0.1:80", "a:0", "a:65536", ":1", "a b:1", "u@h:1", "[x]:1", "a::1", ".:10", "..:10"} {
+	for _, s := range []string{"sts.amazonaws.com:443", "STS.amazonaws.com.:443", "[::1]:443", "127.0.0.1:80", "a:0", "a:65536", ":1", "a b:1", "u@h:1", "[x]:1", "a::1", ".:10", "..:10", "\xa9:1", "é:1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

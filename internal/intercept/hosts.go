@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Ours says whether a host is on the list: the secret stores of AWS, Google and Azure, and where their clients sign in.
@@ -30,6 +31,11 @@ var domains = []string{
 }
 
 func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// isASCII says that s holds bytes below 0x80 only: what travels in a request's target (RFC 3986, section 3.2.2; RFC 5890, section 2.3.2.1).
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}
 
 // isLabel says that s is one label of a host's name (RFC 1123, section 2.1).
 func isLabel(s string) bool {
@@ -62,7 +68,7 @@ func parseTarget(s string) (host, port string, err error) {
 	if strings.Contains(host, ":") && net.ParseIP(host) == nil {
 		return "", "", errTarget
 	}
-	if host[0] == '.' || strings.Contains(host, "..") { // an empty label
+	if host[0] == '.' || strings.Contains(host, "..") || !isASCII(host) { // an empty label, or a name that is not in its A-label form
 		return "", "", errTarget
 	}
 	return canonical(host), port, nil
