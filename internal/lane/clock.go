@@ -12,8 +12,10 @@ var past = time.Unix(1, 0)
 
 // Run moves the clock until ctx ends. One look at all connections a second stands in for timers that every request would
 // set and stop: limits are kept to within a second or two.
+//
+// The clock counts its own beats and not the time of day: while the process stands still (a frozen cgroup, memory that is
+// being reclaimed, a laptop's lid) there are none, and what it could not do then is not held against its clients.
 func (s *Server) Run(ctx context.Context) {
-	start := time.Now()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -21,16 +23,15 @@ func (s *Server) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			s.strike(now, int64(now.Sub(start)/time.Second))
+			s.strike(now)
 		}
 	}
 }
 
 // strike is one second's work: it sets the time, and ends who has been patient for too long.
-func (s *Server) strike(now time.Time, seconds int64) {
-	date := "Date: " + now.UTC().Format(http.TimeFormat) + "\r\n"
-	s.date.Store(&date)
-	s.now.Store(seconds)
+func (s *Server) strike(now time.Time) {
+	s.setDate(now)
+	seconds := s.now.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
@@ -38,6 +39,11 @@ func (s *Server) strike(now time.Time, seconds int64) {
 			_ = c.net.SetDeadline(past) // its own goroutine finds that, and closes it
 		}
 	}
+}
+
+func (s *Server) setDate(now time.Time) {
+	date := "Date: " + now.UTC().Format(http.TimeFormat) + "\r\n"
+	s.date.Store(&date)
 }
 
 // stage is where a connection stands, and until when it may: the clock reads it, the connection's goroutine sets it.

@@ -2,8 +2,8 @@ package lane
 
 import "time"
 
-// Strike lets that many seconds pass on the clock.
-func (s *Server) Strike(seconds int64) { s.strike(time.Now(), seconds) }
+// Strike has the clock beat as if it were that time.
+func (s *Server) Strike(now time.Time) { s.strike(now) }
 
 // Plain is what parsing alone says of bytes that begin a connection.
 func Plain(b []byte) (method, target, host string, header map[string][]string, body []byte, used int, ok bool) {

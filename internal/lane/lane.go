@@ -40,7 +40,7 @@ type Server struct {
 	cfg  Config
 	over handedOver
 
-	now     atomic.Int64           // seconds since the clock started
+	now     atomic.Int64           // beats of the clock, one a second
 	date    atomic.Pointer[string] // the header field Date, with its end of line
 	closing atomic.Bool
 
@@ -63,7 +63,7 @@ func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.IdleTime, 2*time.Minute)
 	s := &Server{cfg: cfg, conns: map[*conn]struct{}{}, inlet: map[net.Listener]struct{}{}}
 	s.over = handedOver{conns: make(chan net.Conn), closed: make(chan struct{})}
-	s.strike(time.Now(), 0)
+	s.setDate(time.Now())
 	return s, nil
 }
 

@@ -308,7 +308,6 @@ func TestClock(t *testing.T) {
 		{"half a body", get + "POST /v1/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe", 30},
 		{"idle", get, 120},
 	} {
-		s.lane.Strike(0)
 		d := s.dial(t)
 		d.say(t, tt.sent)
 		if tt.sent != "" {
@@ -316,15 +315,17 @@ func TestClock(t *testing.T) {
 		}
 		ended := make(chan error, 1)
 		go func() { _, err := d.in.ReadByte(); ended <- err }()
-		s.lane.Strike(tt.seconds) // not late yet
+		for range tt.seconds { // not late yet
+			s.lane.Strike(time.Now())
+		}
 		select {
 		case err := <-ended:
 			t.Errorf("%s: ended early: %v", tt.name, err)
 			continue
 		default:
 		}
-		for late := tt.seconds + 1; ; late++ { // the other side may only now have read what was sent
-			s.lane.Strike(late)
+		for { // the other side may only now have read what was sent
+			s.lane.Strike(time.Now())
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Millisecond):
@@ -332,6 +333,19 @@ func TestClock(t *testing.T) {
 			}
 			break
 		}
+	}
+}
+
+// A process that stood still for an hour ends nobody for that: whoever it kept waiting could do nothing about it.
+func TestClockAfterStandstill(t *testing.T) {
+	s := serve(t, echo, nil)
+	d := s.dial(t)
+	d.say(t, get+get[:20])
+	d.hear(t)
+	s.lane.Strike(time.Now().Add(time.Hour))
+	d.say(t, get[20:])
+	if r, _ := d.hear(t); r.StatusCode != http.StatusOK {
+		t.Errorf("answered %d", r.StatusCode)
 	}
 }
 
