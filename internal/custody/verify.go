@@ -42,7 +42,8 @@ const verifyPage = 256
 
 // Verify opens every record of the store and checks that what belongs together is there: that names lead to heads, that
 // heads have the versions they count and versions a head, that version numbers and labels are possible, and that each
-// head is the one that the audit log says was stored last. It tells progress by the number of keys, now and then.
+// head is the one that the audit log says was stored last. It tells progress by the number of keys: 0 when
+// the caller was admitted, then now and then.
 //
 // Requests are served meanwhile. What changes while it looks is looked at again before it is called damaged.
 func (d *Desk) Verify(ctx context.Context, c auth.Caller, progress func(done uint64)) (VerifyReport, error) {
@@ -56,6 +57,7 @@ func (d *Desk) Verify(ctx context.Context, c auth.Caller, progress func(done uin
 	if progress == nil {
 		progress = func(uint64) {}
 	}
+	progress(0)
 	v := &verifier{d: d, o: t.o, keys: t.o.keys.Load, progress: progress, unsettled: map[secret.UID]pending{}}
 	for _, g := range []struct {
 		prefix string

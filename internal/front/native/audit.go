@@ -112,6 +112,7 @@ func tailAudit(rq *request) (any, error) {
 		end()
 		return nil, err
 	}
+	rq.unhurried()
 	return tail{end, entries}, nil
 }
 
@@ -157,9 +158,9 @@ func readAuditKey(rq *request) (any, error) {
 }
 
 // verify is GET verify: every record opened, and held against the audit log. It can take minutes, so the answer has no
-// deadline.
+// deadline for who may have it.
 func verify(rq *request) (any, error) {
-	r, err := rq.front.desk.Verify(rq.http.Context(), rq.caller, nil)
+	r, err := rq.front.desk.Verify(rq.http.Context(), rq.caller, func(uint64) { rq.unhurried() })
 	if err != nil {
 		return nil, err
 	}
@@ -177,9 +178,9 @@ func verify(rq *request) (any, error) {
 	}, nil
 }
 
-// unhurried takes the deadlines off a request whose answer may take longer than others may. The one for reading goes
+// lift takes the deadlines off a request whose answer may take longer than others may. The one for reading goes
 // too: net/http ends a running request's context when it passes. The next request on the connection has its own again.
-func unhurried(w http.ResponseWriter) {
+func lift(w http.ResponseWriter) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{}) // in process there are none
 	_ = c.SetWriteDeadline(time.Time{})

@@ -69,6 +69,8 @@ type request struct {
 	ns     secret.NamespaceID
 	path   string // behind the route's own name
 	body   map[string]json.RawMessage
+
+	unhurried func() // for who was admitted: the answer may take longer than others may
 }
 
 // route is a row of the literal table: what is asked for, and the rows of policy's table that it takes.
@@ -116,10 +118,7 @@ func routes() []route {
 
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, Prefix+"verify") || strings.HasPrefix(r.URL.Path, Prefix+"audit-tail") {
-		unhurried(w)
-	}
-	answer, err := f.serve(r)
+	answer, err := f.serve(w, r)
 	if err != nil {
 		f.fail(w, err)
 		return
@@ -137,9 +136,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(append(b, '\n')) // a client that went away has no use for the error
 }
 
-func (f *Front) serve(r *http.Request) (any, error) {
+func (f *Front) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	name, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix), "/")
-	rq := &request{front: f, http: r, path: strings.TrimSuffix(path, "/")}
+	rq := &request{front: f, http: r, unhurried: func() { lift(w) }, path: strings.TrimSuffix(path, "/")}
 	var do func(*request) (any, error)
 	known := false
 	for _, row := range routes() {

@@ -321,6 +321,50 @@ func TestLimitsCountHereToo(t *testing.T) {
 }
 
 // TestAuditTail: the log's last records, and then what is recorded meanwhile, as they come; one record for all of it.
+// hurried is an answer whose connection has deadlines.
+type hurried struct {
+	*httptest.ResponseRecorder
+	lifted bool
+}
+
+func (h *hurried) SetReadDeadline(at time.Time) error { return h.SetWriteDeadline(at) }
+func (h *hurried) SetWriteDeadline(at time.Time) error {
+	h.lifted = h.lifted || at.IsZero()
+	return nil
+}
+
+// What takes long has no deadline, but only for who may have it: nobody else holds a connection by asking for it.
+func TestOnlyTheAdmittedAreUnhurried(t *testing.T) {
+	k := newKeep(t)
+	k.want(200, k.root, "PUT", "value/secret/a", `{"text":"x"}`)
+	reader := k.tokenWith("reader", `path "secret/*" { capabilities = ["read"] }`)
+	gone, leave := context.WithCancel(t.Context())
+	leave() // a tail ends when its client goes
+	for _, tt := range []struct {
+		name, token, path string
+		ctx               context.Context
+		lifted            bool
+	}{
+		{"nobody verifies", "", "verify", t.Context(), false},
+		{"a stranger verifies", reader, "verify", t.Context(), false},
+		{"an operator verifies", k.root, "verify", t.Context(), true},
+		{"a stranger follows the log", reader, "audit-tail", t.Context(), false},
+		{"an operator follows the log", k.root, "audit-tail", gone, true},
+		{"an operator reads", k.root, "value/secret/a", t.Context(), false},
+		{"what only begins so", k.root, "verifying", t.Context(), false},
+	} {
+		w := &hurried{ResponseRecorder: httptest.NewRecorder()}
+		rq := httptest.NewRequestWithContext(tt.ctx, http.MethodGet, "/v1/keephold/"+tt.path, nil)
+		if tt.token != "" {
+			rq.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		k.front.ServeHTTP(w, rq)
+		if w.lifted != tt.lifted {
+			t.Errorf("%s: answered %d, deadlines lifted: %v", tt.name, w.Code, w.lifted)
+		}
+	}
+}
+
 func TestAuditTail(t *testing.T) {
 	k := newKeep(t)
 	k.want(200, k.root, "PUT", "value/secret/a", `{"text":"x"}`)
