@@ -1,6 +1,10 @@
 package git
 
-import "testing"
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+)
 
 func FuzzPatch(f *testing.F) {
 	f.Add([]byte("base text"), []byte("\x09\x05\x91\x00\x05"))
@@ -54,5 +58,24 @@ func FuzzTree(f *testing.F) {
 			t.Fatal("more names than bytes")
 		}
 		r.parseCommit(make([]byte, 20), b)
+	})
+}
+
+func FuzzOldIndex(f *testing.F) {
+	f.Add(append(append(make([]byte, 255*4), 0, 0, 0, 1), make([]byte, 24+40)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if bytes.HasPrefix(b, indexMagic[:4]) {
+			return
+		}
+		p := &pack{idx: b, data: []byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01"), size: 20}
+		if err := p.parse(); err != nil {
+			return
+		}
+		for i := range p.n {
+			p.find(p.id(i))
+			if row := b[256*4+i*24:]; p.offset(i) != uint64(binary.BigEndian.Uint32(row)) || !bytes.Equal(p.id(i), row[4:24]) {
+				t.Fatalf("entry %d: offset %d, id %x", i, p.offset(i), p.id(i))
+			}
+		}
 	})
 }

@@ -22,7 +22,10 @@ const (
 
 var errCorrupt = errors.New("corrupt object")
 
-// pack is a mapped pack with its index (version 2).
+// indexMagic begins an index of version 2.
+var indexMagic = []byte("\xfftOc\x00\x00\x00\x02")
+
+// pack is a mapped pack with its index, of version 2 or made so.
 //
 //	idx: magic, version, 256 fan-out counts, ids, CRCs, 31-bit offsets, 64-bit offsets, two checksums
 type pack struct {
@@ -58,8 +61,14 @@ func openPack(name string, size int) (*pack, error) {
 
 func (p *pack) parse() error {
 	const head = 8 + 256*4
-	if len(p.idx) < head || !bytes.HasPrefix(p.idx, []byte("\xfftOc\x00\x00\x00\x02")) {
-		return fmt.Errorf("not a pack index of version 2: %w", errCorrupt)
+	if !bytes.HasPrefix(p.idx, indexMagic[:4]) {
+		var err error
+		if p.idx, err = modernIndex(p.idx, p.size); err != nil {
+			return err
+		}
+	}
+	if len(p.idx) < head || !bytes.HasPrefix(p.idx, indexMagic) {
+		return fmt.Errorf("not a pack index of version 1 or 2: %w", errCorrupt)
 	}
 	if len(p.data) < 12 || !bytes.HasPrefix(p.data, []byte("PACK")) {
 		return fmt.Errorf("not a pack: %w", errCorrupt)

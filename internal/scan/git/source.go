@@ -167,15 +167,11 @@ func (h *History) eachLoose(ctx context.Context, visit scan.Visit, sieves []siev
 	return cover
 }
 
-// missing counts the blobs that trees name and a partial clone does not hold.
+// missing counts what commits and trees name and a partial clone does not hold.
 func (h *History) missing(ctx context.Context) (int64, string) {
 	var n atomic.Int64
 	var once sync.Once
 	example := ""
-	here := map[id]bool{}
-	for _, o := range h.loose {
-		here[o.id] = true
-	}
 	check := func(data []byte) {
 		_ = h.Repo.eachEntry(data, func(mode uint32, _, x []byte) {
 			if mode == modeSubmodule || h.numbers.find(x) >= 0 {
@@ -189,5 +185,11 @@ func (h *History) missing(ctx context.Context) (int64, string) {
 		check(data)
 		return true
 	})
+	for _, c := range h.commits {
+		if x := c.tree[:h.Repo.size]; h.numbers.find(x) < 0 {
+			n.Add(1)
+			once.Do(func() { example = hex.EncodeToString(x) })
+		}
+	}
 	return n.Load(), example
 }
