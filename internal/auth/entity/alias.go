@@ -24,7 +24,7 @@ func findAlias(ctx context.Context, v record.View, ns secret.NamespaceID, id str
 	if err != nil || !link.Found() {
 		return nil, link, 0, err
 	}
-	e, r, err := read(ctx, v, ns, ByID(string(link.Value)))
+	e, r, err := entities().read(ctx, v, ns, ByID(string(link.Value)))
 	if err != nil || e == nil {
 		return nil, r, 0, err
 	}
@@ -66,7 +66,7 @@ func (a WriteAlias) Plan(ctx context.Context, c auth.Caller, v record.View) (aut
 	if a.Name == "" || len(a.Name) > 512 || a.Mount == "" || strings.Contains(a.Mount, "/") {
 		return auth.Alias{}, nil, invalid("missing alias name or mount_accessor")
 	}
-	e, r, err := read(ctx, v, ns, ByID(a.Entity))
+	e, r, err := entities().read(ctx, v, ns, ByID(a.Entity))
 	if err != nil {
 		return auth.Alias{}, nil, err
 	}

@@ -36,28 +36,6 @@ func need(verb string, c policy.Capability, resource string) record.Need {
 	return record.Need{Action: "identity." + verb, Resource: resource, Capability: c}
 }
 
-// resolve answers the id that n names in the namespace, "" when there is none.
-func (n Name) resolve(ctx context.Context, v record.View, nameKey func(secret.NamespaceID, string) string, ns secret.NamespaceID) (string, error) {
-	if !n.ByName {
-		return n.Text, nil
-	}
-	r, err := record.Get1(ctx, v, nameKey(ns, n.Text))
-	return string(r.Value), err
-}
-
-func read(ctx context.Context, v record.View, ns secret.NamespaceID, n Name) (*auth.Entity, record.Record, error) {
-	id, err := n.resolve(ctx, v, auth.EntityNameKey, ns)
-	if err != nil {
-		return nil, record.Record{}, err
-	}
-	e := &auth.Entity{}
-	r, err := record.LoadIf(ctx, v, auth.EntityKey(ns, id), e)
-	if err != nil || !r.Found() {
-		return nil, r, err
-	}
-	return e, r, nil
-}
-
 // Write makes an entity or changes it: Change is called with it as it is, or with a new one. It answers the id.
 type Write struct {
 	Name   Name // of the zero Text: a new one
@@ -66,29 +44,19 @@ type Write struct {
 
 // Need of the act.
 func (a Write) Need() record.Need {
-	return need("update", policy.Update, a.Name.resource("entity"))
+	return entities().need("update", policy.Update, a.Name)
 }
 
 // Plan stores the entity. Its id, aliases and groups are changed by acts of their own.
 func (a Write) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Entity, []record.Change, error) {
 	ns, now := c.From().Namespace, v.Now().UTC()
-	old, r, err := read(ctx, v, ns, a.Name)
-	switch {
-	case err != nil:
+	old, r, err := entities().readOrMake(ctx, v, ns, a.Name, func(id string) auth.Entity { return auth.Entity{ID: id, Created: now} })
+	if err != nil {
 		return auth.Entity{}, nil, err
-	case old == nil && a.Name.Text != "" && !a.Name.ByName:
-		return auth.Entity{}, nil, auth.Tell(secret.ErrNotFound, "entity not found from id")
-	case old == nil:
-		old = &auth.Entity{ID: auth.NewID(), Created: now}
-		if r, err = record.Get1(ctx, v, auth.EntityKey(ns, old.ID)); err != nil {
-			return auth.Entity{}, nil, err
-		}
 	}
 	e := *old
 	if e.Name == "" {
-		if e.Name = a.Name.Text; e.Name == "" {
-			e.Name = "entity_" + e.ID[:8]
-		}
+		e.Name = entities().nameFor(a.Name, e.ID)
 	}
 	if a.Change != nil {
 		if err := a.Change(&e); err != nil {
@@ -99,7 +67,7 @@ func (a Write) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Ent
 	if e.Policies, err = policies(e.Policies); err != nil {
 		return auth.Entity{}, nil, err
 	}
-	changes, err := rename(ctx, v, ns, auth.EntityNameKey, old.Name, e.Name, e.ID)
+	changes, err := entities().rename(ctx, v, ns, old.Name, e.Name, e.ID)
 	if err != nil {
 		return auth.Entity{}, nil, err
 	}
@@ -113,28 +81,6 @@ func policies(names []string) ([]string, error) {
 		return nil, invalid("policies cannot contain root")
 	}
 	return out, err
-}
-
-// rename moves the link from a name to an id.
-func rename(ctx context.Context, v record.View, ns secret.NamespaceID, key func(secret.NamespaceID, string) string, old, name, id string) ([]record.Change, error) {
-	if len(name) == 0 || len(name) > 512 {
-		return nil, invalid("name must be 1 to 512 bytes")
-	}
-	r, err := record.Get1(ctx, v, key(ns, name))
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case r.Found() && string(r.Value) == id:
-		return nil, nil
-	case r.Found():
-		return nil, invalid("name %q is already in use", name)
-	}
-	changes := []record.Change{r.Put([]byte(id))}
-	if old != "" {
-		changes = append(changes, record.Change{Key: key(ns, old), Delete: true})
-	}
-	return changes, nil
 }
 
 // Known is an entity, and the groups that it is in through others.
@@ -161,12 +107,12 @@ func known(ctx context.Context, v record.View, ns secret.NamespaceID, e *auth.En
 type Read struct{ Name Name }
 
 // Need of the act.
-func (a Read) Need() record.Need { return need("read", policy.Read, a.Name.resource("entity")) }
+func (a Read) Need() record.Need { return entities().need("read", policy.Read, a.Name) }
 
 // Plan reads the entity.
 func (a Read) Plan(ctx context.Context, c auth.Caller, v record.View) (Known, []record.Change, error) {
 	ns := c.From().Namespace
-	e, _, err := read(ctx, v, ns, a.Name)
+	e, _, err := entities().read(ctx, v, ns, a.Name)
 	if err != nil {
 		return Known{}, nil, err
 	}
@@ -186,12 +132,12 @@ var errNotFound = auth.Tell(secret.ErrNotFound, "not found")
 type Delete struct{ Name Name }
 
 // Need of the act.
-func (a Delete) Need() record.Need { return need("delete", policy.Delete, a.Name.resource("entity")) }
+func (a Delete) Need() record.Need { return entities().need("delete", policy.Delete, a.Name) }
 
 // Plan removes the entity, if there is one.
 func (a Delete) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.None, []record.Change, error) {
 	ns := c.From().Namespace
-	e, r, err := read(ctx, v, ns, a.Name)
+	e, r, err := entities().read(ctx, v, ns, a.Name)
 	if err != nil || e == nil {
 		return auth.None{}, nil, err
 	}
@@ -203,7 +149,7 @@ func (a Delete) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.No
 		changes = append(changes, record.Change{Key: auth.MergedKey(ns, id), Delete: true})
 	}
 	for _, id := range e.Groups {
-		g, r, err := readGroup(ctx, v, ns, ByID(id))
+		g, r, err := groups().read(ctx, v, ns, ByID(id))
 		if err != nil {
 			return auth.None{}, nil, err
 		}
@@ -216,28 +162,14 @@ func (a Delete) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.No
 }
 
 // List answers the ids of a namespace's entities or, when ByName is set, their names.
-type List struct {
-	ByName bool
-	After  string
-	Limit  int
-}
+type List page
 
 // Need of the act.
-func (a List) Need() record.Need {
-	if a.ByName {
-		return need("list", policy.List, "identity/entity/name/")
-	}
-	return need("list", policy.List, "identity/entity/id/")
-}
+func (a List) Need() record.Need { return entities().listNeed(page(a)) }
 
 // Plan lists them.
 func (a List) Plan(ctx context.Context, c auth.Caller, v record.View) ([]string, []record.Change, error) {
-	prefix := auth.EntityKey(c.From().Namespace, "")
-	if a.ByName {
-		prefix = auth.EntityNameKey(c.From().Namespace, "")
-	}
-	names, err := auth.Names(ctx, v, prefix, a.After, a.Limit)
-	return names, nil, err
+	return entities().list(ctx, c, v, page(a))
 }
 
 // Lookup finds an entity by its id, its name, an alias's id, or an alias's name and mount: what is not empty.
@@ -271,7 +203,7 @@ func (a Lookup) Plan(ctx context.Context, c auth.Caller, v record.View) (*Known,
 		}
 		n = ByID(string(r.Value))
 	}
-	e, _, err := read(ctx, v, ns, n)
+	e, _, err := entities().read(ctx, v, ns, n)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,19 +13,6 @@ import (
 // maxMoves is how many members one write of a group may add and remove together, so that it is one commit on every engine.
 const maxMoves = 100
 
-func readGroup(ctx context.Context, v record.View, ns secret.NamespaceID, n Name) (*auth.Group, record.Record, error) {
-	id, err := n.resolve(ctx, v, auth.GroupNameKey, ns)
-	if err != nil {
-		return nil, record.Record{}, err
-	}
-	g := &auth.Group{}
-	r, err := record.LoadIf(ctx, v, auth.GroupKey(ns, id), g)
-	if err != nil || !r.Found() {
-		return nil, r, err
-	}
-	return g, r, nil
-}
-
 // WriteGroup makes a group or changes it: Change is called with it as it is, or with a new one.
 type WriteGroup struct {
 	Name   Name // of the zero Text: a new one
@@ -34,30 +21,20 @@ type WriteGroup struct {
 
 // Need of the act.
 func (a WriteGroup) Need() record.Need {
-	return need("update", policy.Update, a.Name.resource("group"))
+	return groups().need("update", policy.Update, a.Name)
 }
 
 // Plan stores the group, and notes it in the records of members that come and go.
 func (a WriteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Group, []record.Change, error) {
 	ns, now := c.From().Namespace, v.Now().UTC()
-	old, r, err := readGroup(ctx, v, ns, a.Name)
-	switch {
-	case err != nil:
+	old, r, err := groups().readOrMake(ctx, v, ns, a.Name, func(id string) auth.Group { return auth.Group{ID: id, Created: now} })
+	if err != nil {
 		return auth.Group{}, nil, err
-	case old == nil && a.Name.Text != "" && !a.Name.ByName:
-		return auth.Group{}, nil, auth.Tell(secret.ErrNotFound, "group not found from id")
-	case old == nil:
-		old = &auth.Group{ID: auth.NewID(), Created: now}
-		if r, err = record.Get1(ctx, v, auth.GroupKey(ns, old.ID)); err != nil {
-			return auth.Group{}, nil, err
-		}
 	}
 	g := *old
 	g.Members, g.Groups = slices.Clone(old.Members), slices.Clone(old.Groups)
 	if g.Name == "" {
-		if g.Name = a.Name.Text; g.Name == "" {
-			g.Name = "group_" + g.ID[:8]
-		}
+		g.Name = groups().nameFor(a.Name, g.ID)
 	}
 	if a.Change != nil {
 		if err := a.Change(&g); err != nil {
@@ -71,7 +48,7 @@ func (a WriteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (aut
 	if g.Policies, err = policies(g.Policies); err != nil {
 		return auth.Group{}, nil, err
 	}
-	changes, err := rename(ctx, v, ns, auth.GroupNameKey, old.Name, g.Name, g.ID)
+	changes, err := groups().rename(ctx, v, ns, old.Name, g.Name, g.ID)
 	if err != nil {
 		return auth.Group{}, nil, err
 	}
@@ -106,7 +83,7 @@ func nest(ctx context.Context, v record.View, ns secret.NamespaceID, old, g *aut
 		if is && slices.ContainsFunc(above, func(a auth.Group) bool { return a.ID == id }) {
 			return nil, invalid("cyclic relationship detected for member group ID %q", id)
 		}
-		child, r, err := readGroup(ctx, v, ns, ByID(id))
+		child, r, err := groups().read(ctx, v, ns, ByID(id))
 		switch {
 		case err != nil:
 			return nil, err
@@ -134,7 +111,7 @@ func move(ctx context.Context, v record.View, ns secret.NamespaceID, old, g *aut
 		if was == is {
 			continue
 		}
-		e, r, err := read(ctx, v, ns, ByID(id))
+		e, r, err := entities().read(ctx, v, ns, ByID(id))
 		switch {
 		case err != nil:
 			return nil, err
@@ -158,11 +135,11 @@ func move(ctx context.Context, v record.View, ns secret.NamespaceID, old, g *aut
 type ReadGroup struct{ Name Name }
 
 // Need of the act.
-func (a ReadGroup) Need() record.Need { return need("read", policy.Read, a.Name.resource("group")) }
+func (a ReadGroup) Need() record.Need { return groups().need("read", policy.Read, a.Name) }
 
 // Plan reads the group.
 func (a ReadGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Group, []record.Change, error) {
-	g, _, err := readGroup(ctx, v, c.From().Namespace, a.Name)
+	g, _, err := groups().read(ctx, v, c.From().Namespace, a.Name)
 	if err != nil {
 		return auth.Group{}, nil, err
 	}
@@ -177,13 +154,13 @@ type DeleteGroup struct{ Name Name }
 
 // Need of the act.
 func (a DeleteGroup) Need() record.Need {
-	return need("delete", policy.Delete, a.Name.resource("group"))
+	return groups().need("delete", policy.Delete, a.Name)
 }
 
 // Plan removes the group, if there is one, from its members' records as well.
 func (a DeleteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.None, []record.Change, error) {
 	ns := c.From().Namespace
-	g, r, err := readGroup(ctx, v, ns, a.Name)
+	g, r, err := groups().read(ctx, v, ns, a.Name)
 	if err != nil || g == nil {
 		return auth.None{}, nil, err
 	}
@@ -196,7 +173,7 @@ func (a DeleteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (au
 		return auth.None{}, nil, err
 	}
 	for _, id := range g.Parents {
-		p, r, err := readGroup(ctx, v, ns, ByID(id))
+		p, r, err := groups().read(ctx, v, ns, ByID(id))
 		if err != nil {
 			return auth.None{}, nil, err
 		}
@@ -209,26 +186,12 @@ func (a DeleteGroup) Plan(ctx context.Context, c auth.Caller, v record.View) (au
 }
 
 // ListGroups answers the ids of a namespace's groups or, when ByName is set, their names.
-type ListGroups struct {
-	ByName bool
-	After  string
-	Limit  int
-}
+type ListGroups page
 
 // Need of the act.
-func (a ListGroups) Need() record.Need {
-	if a.ByName {
-		return need("list", policy.List, "identity/group/name/")
-	}
-	return need("list", policy.List, "identity/group/id/")
-}
+func (a ListGroups) Need() record.Need { return groups().listNeed(page(a)) }
 
 // Plan lists them.
 func (a ListGroups) Plan(ctx context.Context, c auth.Caller, v record.View) ([]string, []record.Change, error) {
-	prefix := auth.GroupKey(c.From().Namespace, "")
-	if a.ByName {
-		prefix = auth.GroupNameKey(c.From().Namespace, "")
-	}
-	names, err := auth.Names(ctx, v, prefix, a.After, a.Limit)
-	return names, nil, err
+	return groups().list(ctx, c, v, page(a))
 }

@@ -41,7 +41,7 @@ func (a Merge) Plan(ctx context.Context, c auth.Caller, v record.View) (auth.Non
 	case len(from) > maxMerged:
 		return auth.None{}, nil, invalid("more than %d entities to merge at once", maxMerged)
 	}
-	to, r, err := read(ctx, v, ns, ByID(a.To))
+	to, r, err := entities().read(ctx, v, ns, ByID(a.To))
 	if err != nil {
 		return auth.None{}, nil, err
 	}
@@ -87,7 +87,7 @@ type group struct {
 
 // take moves all of one entity to the other.
 func (m *merging) take(ctx context.Context, id string) error {
-	e, r, err := read(ctx, m.v, m.ns, ByID(id))
+	e, r, err := entities().read(ctx, m.v, m.ns, ByID(id))
 	switch {
 	case err != nil:
 		return err
@@ -152,7 +152,7 @@ func (m *merging) alias(x auth.Alias, from string) error {
 func (m *merging) member(ctx context.Context, id, from string) error {
 	g := m.groups[id]
 	if g == nil {
-		read, r, err := readGroup(ctx, m.v, m.ns, ByID(id))
+		read, r, err := groups().read(ctx, m.v, m.ns, ByID(id))
 		if err != nil || read == nil {
 			return err
 		}
