@@ -55,7 +55,7 @@ func baselineCreateCommand(env Env, o *options) *cobra.Command {
 			}
 			b := new(triage.Baseline)
 			added, _ := b.Update(found)
-			return env.keepBaseline(o, args[0], b, "%s: %s", args[0], plural(int64(added), "finding"))
+			return env.keepBaseline(o, args[0], b, "%s: %s", args[0], plural(added, "finding"))
 		},
 	}
 	c.Flags().BoolVar(&onlyFiles, "files", false, "the files, not the history")

@@ -13,7 +13,6 @@ import (
 
 	"github.com/keephold/keephold/internal/dotenv"
 	"github.com/keephold/keephold/internal/inspect"
-	"github.com/keephold/keephold/internal/secret"
 	"github.com/keephold/keephold/internal/settings"
 )
 
@@ -110,7 +109,7 @@ func (p *project) misread(report *inspect.Report, e environment, values map[stri
 		as := settings.Setting{Name: read.Name, Type: read.Type}
 		if err := as.Check(v.text, words); err != nil {
 			out = append(out, finding{Kind: string(settings.Invalid), Name: read.Name,
-				Text: fmt.Sprintf("%s: %s does not read it: %s", read.Place, read.Reader, strings.TrimSuffix(err.Error(), ": "+secret.ErrInvalid.Error())),
+				Text: fmt.Sprintf("%s: %s does not read it: %s", read.Place, read.Reader, err.Error()),
 				Fix:  "keephold set " + read.Name + envFlag(p, e)})
 		}
 	}
@@ -179,7 +178,7 @@ func (env Env) printFindings(o *options, p *project, e environment, set int, fin
 			return err
 		}
 	} else {
-		env.talk("%s: %d settings, %d values", e.name, len(p.Settings), set)
+		env.talk("%s: %s, %s", e.name, plural(len(p.Settings), "setting"), plural(set, "value"))
 		for _, f := range findings {
 			env.talk("  %s %s  %s\n    fix:  %s", map[bool]string{true: "!", false: "x"}[f.Warn], f.Name, f.Text, f.Fix)
 		}

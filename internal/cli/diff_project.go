@@ -118,7 +118,7 @@ func (env Env) printSettingsDiff(sides [2]side, all []settingDiff, equal bool) e
 		}
 	}
 	if equal {
-		env.talk("identical: %d settings", len(all))
+		env.talk("identical: %s", plural(len(all), "setting"))
 	}
 	if len(rows) == 0 {
 		return nil

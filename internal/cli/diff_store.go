@@ -46,7 +46,7 @@ func (env Env) storesDiff(ctx context.Context, o *options, args []string) error 
 	if o.json {
 		err = env.printJSON(map[string]any{"local": p.space, "remote": p.there.String(), "equal": equal, "secrets": all})
 	} else if equal {
-		env.talk("identical: %d secrets", len(all))
+		env.talk("identical: %s", plural(len(all), "secret"))
 	} else {
 		err = env.table([]string{"NAME", "STATE"}, rows)
 	}

@@ -117,12 +117,12 @@ func (env Env) tellNew(ctx context.Context, o *options, a *api, p *project, made
 	case made.Inherits == "":
 		env.talk("%s: made", made.Name)
 	case !made.Protected:
-		env.talk("%s: inherits %d settings of %s", made.Name, config+len(secrets), made.Inherits)
+		env.talk("%s: inherits %s of %s", made.Name, plural(config+len(secrets), "setting"), made.Inherits)
 	case len(secrets) == 0:
-		env.talk("%s: inherits %s for %s", made.Name, made.Inherits, plural(int64(config), "config key"))
+		env.talk("%s: inherits %s for %s", made.Name, made.Inherits, plural(config, "config key"))
 	default:
-		env.talk("%s: inherits %s for %s, %s %s EMPTY on purpose: %s", made.Name, made.Inherits, plural(int64(config), "config key"),
-			plural(int64(len(secrets)), "secret"), map[bool]string{true: "is", false: "are"}[len(secrets) == 1], strings.Join(secrets, ", "))
+		env.talk("%s: inherits %s for %s, %s %s EMPTY on purpose: %s", made.Name, made.Inherits, plural(config, "config key"),
+			plural(len(secrets), "secret"), map[bool]string{true: "is", false: "are"}[len(secrets) == 1], strings.Join(secrets, ", "))
 		env.talk("keephold: hint: keephold set %s --env %s", secrets[0], made.Name)
 	}
 	return nil

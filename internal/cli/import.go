@@ -228,7 +228,7 @@ func (env Env) printPlan(o *options, p *project, e environment, plan *importPlan
 		env.talk("Nothing was stored (--dry-run).")
 		return nil
 	}
-	env.talk("Imported %d keys into %s.", len(plan.added)+len(plan.changed), e.name)
+	env.talk("Imported %s into %s.", plural(len(plan.added)+len(plan.changed), "key"), e.name)
 	return nil
 }
 

@@ -113,7 +113,7 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir string, f initFla
 	if err != nil {
 		return tomlFault(err)
 	}
-	env.talk("Looked at %d files in %.1f s", report.Files, time.Since(start).Seconds())
+	env.talk("Looked at %s in %.1f s", plural(report.Files, "file"), time.Since(start).Seconds())
 	history := env.lookAtHistory(cmd.Context(), o, dir)
 	env.describe(report, files, schema, history)
 	env.describeHistory(history)
@@ -159,7 +159,7 @@ func (env Env) initProject(cmd *cobra.Command, o *options, dir string, f initFla
 // describe tells what was found, and what is wrong with it; never a value.
 func (env Env) describe(r *inspect.Report, files map[string][]dotenv.Variable, schema settings.Schema, history *projectHistory) {
 	for _, c := range r.Classes {
-		env.talk("  settings    %s  class %s  prefix %q  %d fields, %d hidden", c.Place, c.Name, c.Prefix, c.Fields, c.Hidden)
+		env.talk("  settings    %s  class %s  prefix %q  %s, %d hidden", c.Place, c.Name, c.Prefix, plural(c.Fields, "field"), c.Hidden)
 	}
 	for _, s := range r.Settings {
 		if s.Reader != inspect.Pydantic {
@@ -172,7 +172,7 @@ func (env Env) describe(r *inspect.Report, files map[string][]dotenv.Variable, s
 		if history != nil && slices.Contains(history.tracked, name) {
 			tracked = ", in git's index!  fix:  git rm --cached " + name
 		}
-		env.talk("  dotenv      %s (%d keys%s)", name, len(files[name]), tracked)
+		env.talk("  dotenv      %s (%s%s)", name, plural(len(files[name]), "key"), tracked)
 		for _, v := range files[name] {
 			set[v.Name] = true
 		}

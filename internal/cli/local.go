@@ -115,7 +115,7 @@ func localFault(dir string, err error) error {
 	case errors.As(err, &lost) && lost.Away:
 		return failf(exitDenied, "%w; nothing is lost", err).withHint("%s", awayHint(lost))
 	case errors.As(err, &lost):
-		return failf(exitNotFound, "%w\nlost:     without it nobody can read the %d values in %s\nnot lost: their names, keephold.toml, the audit log, and whatever is on a server", err, lost.Secrets, dir).
+		return failf(exitNotFound, "%w\nlost:     without it nobody can read the %s in %s\nnot lost: their names, keephold.toml, the audit log, and whatever is on a server", err, plural(lost.Secrets, "value"), dir).
 			withHint("with a recovery key: keephold recovery restore; with a backup of %s: put it back; else begin anew: mv %s %s.old, then keephold trust and keephold import", lost.Where, dir, dir)
 	case server.FaultOf(err) == server.FaultBadData:
 		return failf(exitBadData, "%w\nit is not a store that this keephold can read; it was not changed", err).

@@ -89,7 +89,7 @@ func (env Env) printShredded(o *options, dir, snapshots string, done server.Shre
 	if o.quiet {
 		return nil
 	}
-	env.talk("destroyed the keep in %s: %d files", dir, len(done.Gone))
+	env.talk("destroyed the keep in %s: %s", dir, plural(len(done.Gone), "file"))
 	for _, name := range done.Left {
 		env.talk("remains: %s", name)
 	}

@@ -25,7 +25,7 @@ func verifyCommand(env Env, o *options) *cobra.Command {
 					return err
 				}
 			} else {
-				env.talk("opened %d secrets with %d versions and %d records; %d are what the audit log says was stored last", r.Heads, r.Versions, r.Records, r.Compared)
+				env.talk("opened %s with %s and %s; %d are what the audit log says was stored last", plural(r.Heads, "secret"), plural(r.Versions, "version"), plural(r.Records, "record"), r.Compared)
 				for _, d := range r.Damage {
 					env.talk("  x %s  %s", d.Key, d.What)
 				}

@@ -74,7 +74,7 @@ func (env Env) printOutcome(o *options, out *outcome) error {
 	switch {
 	case out.refusesAll():
 		names := out.by[mirror.Conflict]
-		return failf(exitConflict, "%s, different on both sides, and nothing says whose value stays; nothing was changed: %s", plural(int64(len(names)), "secret"), someOf(names)).
+		return failf(exitConflict, "%s, different on both sides, and nothing says whose value stays; nothing was changed: %s", plural(len(names), "secret"), someOf(names)).
 			withHint("look at them, then add --prefer local or --prefer remote")
 	case out.fault != nil:
 		return silent(out.fault.code)

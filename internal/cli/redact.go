@@ -46,7 +46,7 @@ func redactCommand(env Env, o *options) *cobra.Command {
 				found += n
 			}
 			if !o.quiet && found > 0 {
-				env.talk("masked %s", plural(int64(found), "secret"))
+				env.talk("masked %s", plural(found, "secret"))
 			}
 			if r.fail && found > 0 {
 				return silent(exitLeak)

@@ -130,7 +130,7 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 		return err
 	}
 	if !o.quiet && isTerminal(env.Stderr) {
-		env.talk("keephold: %s · %d keys · %s · %d ms", e.name, h.keys, got.origin(storeName(p)), time.Since(began).Milliseconds())
+		env.talk("keephold: %s · %s · %s · %d ms", e.name, plural(h.keys, "key"), got.origin(storeName(p)), time.Since(began).Milliseconds())
 	}
 	if !r.outlives() && dir == nil && launch.CanExec {
 		return startFault(launch.Exec(args, h.environ))

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -388,7 +387,7 @@ func (env Env) scanVerdict(o *options, s *scanOptions, r scan.Report, accepted *
 		if r.Coverage.Commits > 0 {
 			commits = plural(r.Coverage.Commits, "commit") + ", "
 		}
-		env.talk("%s%s, %.1f MB looked at in %v: %s, %d accepted", commits, plural(r.Coverage.Chunks, "text"), float64(r.Coverage.Bytes)/1e6, r.Took.Round(time.Millisecond), plural(int64(len(r.Findings)), "finding"), r.Allowed)
+		env.talk("%s%s, %.1f MB looked at in %v: %s, %d accepted", commits, plural(r.Coverage.Chunks, "text"), float64(r.Coverage.Bytes)/1e6, r.Took.Round(time.Millisecond), plural(len(r.Findings), "finding"), r.Allowed)
 	}
 	for _, k := range r.Coverage.Skipped {
 		env.talk("keephold: warning: not scanned: %d × %s %s", k.Count, k.Why, k.Example)
@@ -411,8 +410,9 @@ func (env Env) explainFindings(r scan.Report) {
 	}
 }
 
-func plural(n int64, what string) string {
-	text := strconv.FormatInt(n, 10) + " " + what
+// plural counts: "1 key", "2 keys".
+func plural[N int | int64 | uint64](n N, what string) string {
+	text := fmt.Sprint(n) + " " + what
 	if n != 1 {
 		text += "s"
 	}

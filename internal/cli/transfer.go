@@ -105,7 +105,7 @@ func (env Env) transfer(ctx context.Context, o *options, t *transfer, args []str
 		return errors.Join(env.printOutcome(o, outcome), p.cfg.Journal.Close())
 	}
 	if n := outcome.deletions(); n > 0 {
-		if err := env.confirm(plural(int64(n), "secret")+" will be deleted", t.yes); err != nil {
+		if err := env.confirm(plural(n, "secret")+" will be deleted", t.yes); err != nil {
 			return errors.Join(err, p.cfg.Journal.Close())
 		}
 	}

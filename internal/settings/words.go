@@ -39,9 +39,13 @@ func ParseBool(v string, words Words) (bool, error) {
 	return false, invalid("not a bool: one of true, false, yes, no, on, off, 1, 0")
 }
 
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), secret.ErrInvalid)
-}
+// misfit is what a value's type says of it. It is secret.ErrInvalid, without saying so to the reader.
+type misfit string
+
+func (m misfit) Error() string      { return string(m) }
+func (m misfit) Is(kind error) bool { return kind == secret.ErrInvalid } //nolint:errorlint // this is what errors.Is asks
+
+func invalid(format string, args ...any) error { return misfit(fmt.Sprintf(format, args...)) }
 
 // Check judges one value. The error says what was expected, never what was found.
 func (s *Setting) Check(v string, words Words) error {
