@@ -44,10 +44,12 @@ func checkCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			values, err := env.resolve(cmd.Context(), o, a, p, e)
+			got, err := env.resolve(cmd.Context(), o, a, p, e)
 			if err != nil {
 				return err
 			}
+			env.tellUnread(o, got.unread)
+			values := got.values
 			findings := p.problems(e, values)
 			drift, err := p.drift()
 			if err != nil {
@@ -208,20 +210,21 @@ func explainCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			values, err := env.resolve(cmd.Context(), o, a, p, e)
+			got, err := env.resolve(cmd.Context(), o, a, p, e)
 			if err != nil {
 				return err
 			}
-			return env.printOrigin(o, p, e, name, values)
+			return env.printOrigin(o, p, e, name, got)
 		},
 	}
 	c.Flags().StringVarP(&envName, "env", "e", "", "environment (default: the project's)")
 	return c
 }
 
-func (env Env) printOrigin(o *options, p *project, e environment, name string, values map[string]value) error {
-	v, ok := values[name]
+func (env Env) printOrigin(o *options, p *project, e environment, name string, got *sourced) error {
+	v, ok := got.values[name]
 	if !ok {
+		env.tellUnread(o, got.unread)
 		return failf(exitNotFound, "%s is set nowhere in %s", name, e.name).withHint("keephold set %s%s", name, envFlag(p, e))
 	}
 	s := p.Settings.Lookup(name)
@@ -231,7 +234,7 @@ func (env Env) printOrigin(o *options, p *project, e environment, name string, v
 	}
 	_, inProcess := os.LookupEnv(name)
 	if o.json {
-		return env.printJSON(map[string]any{"name": name, "env": e.name, "from": v.from, "version": v.version, "overrode": orEmpty(v.lost), "type": kind, "secret": isSecret, "in_process_environment": inProcess})
+		return env.printJSON(got.document(map[string]any{"name": name, "env": e.name, "from": v.from, "version": v.version, "overrode": orEmpty(v.lost), "type": kind, "secret": isSecret, "in_process_environment": inProcess}))
 	}
 	shown := v.text
 	if isSecret {
@@ -244,5 +247,9 @@ func (env Env) printOrigin(o *options, p *project, e environment, name string, v
 	if lost == "" {
 		lost = "nothing"
 	}
-	return env.print("value     " + shown + "\ntype      " + kind + "\nwon       " + v.from + "\noverrode  " + lost + "\n")
+	text := "value     " + shown + "\ntype      " + kind + "\nwon       " + v.from + "\noverrode  " + lost + "\n"
+	if got.unread != nil {
+		text += "not read  " + strings.Join(got.unread.names(), ", ") + "\n"
+	}
+	return env.print(text)
 }

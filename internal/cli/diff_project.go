@@ -167,11 +167,17 @@ func (env Env) sideOf(ctx context.Context, o *options, p *project, arg string, b
 		}
 		return s, nil
 	}
-	resolved, err := env.resolve(ctx, o, a, p, e)
-	for name, v := range resolved {
+	got, err := env.resolve(ctx, o, a, p, e)
+	if err == nil && got.unread != nil {
+		err = failf(exitDenied, "cannot compare %s: %s may not be read whole", arg, got.unread.at.Space).withHint("who am I: keephold whoami; why: keephold policy explain")
+	}
+	if err != nil {
+		return side{}, err
+	}
+	for name, v := range got.values {
 		s.settings[name] = compared{mark: v.text, from: v.from, version: v.version}
 	}
-	return s, err
+	return s, nil
 }
 
 // fingerprints are what a Space holds, as the environment from has it.

@@ -177,7 +177,7 @@ func envCopyCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			have, err := a.envOf(cmd.Context(), from.space())
+			have, err := a.wholeOf(cmd.Context(), from.space())
 			if err != nil {
 				return err
 			}
@@ -190,7 +190,11 @@ func envCopyCommand(env Env, o *options) *cobra.Command {
 			}
 			var copied []string
 			for _, name := range sortedKeys(have.Values) {
-				if _, ok := there.Values[name]; ok {
+				_, ok, err := a.holds(cmd.Context(), to.space(), &there, name)
+				if err != nil {
+					return err
+				}
+				if ok {
 					continue
 				}
 				if _, err := a.setText(cmd.Context(), to.space(), name, have.Values[name]); err != nil {

@@ -62,6 +62,7 @@ func (env Env) export(cmd *cobra.Command, o *options, envName string, f *offline
 	if err != nil {
 		return err
 	}
+	env.tellUnread(o, got.unread)
 	var entries []envfile.Entry
 	for name, v := range got.values {
 		entries = append(entries, envfile.Entry{Name: name, Value: v.text})

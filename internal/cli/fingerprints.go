@@ -55,7 +55,7 @@ left out and named on stderr: what is shorter than 16 bytes, repeats itself or l
 				if err != nil {
 					return err
 				}
-				got, err := a.envOf(cmd.Context(), e.space())
+				got, err := a.wholeOf(cmd.Context(), e.space())
 				if err != nil {
 					return err
 				}

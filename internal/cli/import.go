@@ -188,8 +188,10 @@ func (env Env) planImport(cmd *cobra.Command, a *api, e environment, vars map[st
 	}
 	plan := &importPlan{values: vars}
 	for _, name := range sortedKeys(vars) {
-		old, ok := have.Values[name]
+		old, ok, err := a.holds(cmd.Context(), e.space(), &have, name)
 		switch {
+		case err != nil:
+			return nil, err
 		case !ok:
 			plan.added = append(plan.added, name)
 		case old != vars[name]:

@@ -94,7 +94,7 @@ func (l *leases) saw(ctx context.Context, space string, got *envAnswer, asked ti
 		return
 	}
 	l.keep(ctx, space, offline.Lease{
-		Values: got.Values, Versions: got.Versions, Fetched: asked, Ends: asked.Add(time.Duration(got.Lease) * time.Second),
+		Values: got.Values, Versions: got.Versions, Fetched: asked, Ends: asked.Add(time.Duration(got.Lease) * time.Second), Partial: got.Partial,
 	})
 }
 
@@ -112,6 +112,15 @@ func (l *leases) refused(space string) {
 	if err := l.store.Drop(l.place(space)); err != nil {
 		l.env.talk("keephold: warning: earlier values of %s could not be removed: %v", space, err)
 	}
+}
+
+// behind remembers that what an environment inherits from may not be read, for as long as what was read before it counts.
+func (l *leases) behind(ctx context.Context, space string, nearest *envAnswer) {
+	if l == nil {
+		return
+	}
+	asked := time.Now()
+	l.keep(ctx, space, offline.Lease{Fetched: asked, Ends: asked.Add(time.Duration(nearest.Lease) * time.Second), Refused: true})
 }
 
 // tell gives the server the reads that it did not see. It is done before anything is asked for; a server that refuses is told
@@ -148,6 +157,7 @@ func away(err error) bool {
 // sourced are the values of an environment and, when they come from an earlier answer, how old they are.
 type sourced struct {
 	values  map[string]value
+	unread  *unread // what this caller may not read of it; nil: nothing
 	offline bool
 	fetched time.Time // of the oldest answer
 	ends    time.Time // when the first lease ends
@@ -159,6 +169,9 @@ func (s *sourced) age() time.Duration { return time.Since(s.fetched).Round(time.
 func (s *sourced) document(doc map[string]any) map[string]any {
 	if s.offline {
 		doc["offline"], doc["age_seconds"] = true, int64(s.age().Seconds())
+	}
+	if s.unread != nil {
+		doc["unread"] = s.unread.names()
 	}
 	return doc
 }
@@ -175,14 +188,13 @@ func (env Env) valuesOf(ctx context.Context, o *options, p *project, e environme
 		if f != nil && !e.sources() && (f.offline || f.most > 0) {
 			return nil, usagef("--offline and --max-age are for projects on a server or with sources, and this one is on this machine")
 		}
-		values, err := env.resolve(ctx, o, a, p, e)
-		return &sourced{values: values}, err
+		return env.resolve(ctx, o, a, p, e)
 	}
 	var gone error
 	if !f.offline {
-		values, err := env.resolveAsked(ctx, o, a, p, e)
+		got, err := env.resolveAsked(ctx, o, a, p, e)
 		if !away(err) {
-			return &sourced{values: values}, err
+			return got, err
 		}
 		gone = err
 	}
@@ -210,49 +222,55 @@ func reason(a *api, gone error) string {
 }
 
 // resolveAsked tells the server what it missed, then reads.
-func (env Env) resolveAsked(ctx context.Context, o *options, a *api, p *project, e environment) (map[string]value, error) {
+func (env Env) resolveAsked(ctx context.Context, o *options, a *api, p *project, e environment) (*sourced, error) {
 	if err := a.leases.tell(ctx, a); err != nil {
 		return nil, err
 	}
 	return env.resolve(ctx, o, a, p, e)
 }
 
-// earlier reads an environment and what it inherits from leases. One that is missing or over fails the whole: half an
-// environment is none. Each read is recorded before its values go on.
+// earlier reads an environment and what it inherits from leases, as far as they went. One that is missing or over fails the
+// whole: half an environment is none. Each read is recorded before its values go on.
 func (env Env) earlier(ctx context.Context, o *options, a *api, p *project, e environment, f *offlineFlags) (*sourced, error) {
 	if a.leases == nil {
 		return nil, failf(exitUnreachable, "nothing is kept of the server's answers").withHint("CI and KEEPHOLD_NO_CACHE turn that off")
 	}
 	s := &sourced{offline: true}
-	found := make([]offline.Lease, len(e.chain))
+	var found []offline.Lease
 	for i, link := range e.chain {
 		l, err := a.leases.store.Find(ctx, a.leases.place(link.Space), f.most)
 		if err != nil {
 			return nil, failf(exitUnreachable, "%s: %w", link.Space, err).withHint("reach the server once; it says for how long its values may be used")
 		}
-		found[i] = l
+		if l.Refused && i == 0 {
+			return nil, failf(exitDenied, "%s may not be read", link.Space)
+		}
+		if l.Refused {
+			s.unread = e.unreadFrom(i, true)
+			break
+		}
+		found = append(found, l)
 		if s.fetched.IsZero() || l.Fetched.Before(s.fetched) {
 			s.fetched = l.Fetched
 		}
 		if s.ends.IsZero() || l.Ends.Before(s.ends) {
 			s.ends = l.Ends
 		}
+		if l.Partial {
+			s.unread = e.unreadFrom(i, false)
+			break
+		}
 	}
-	merged := map[string]value{}
-	for i := len(e.chain) - 1; i >= 0; i-- {
+	layers := make([]envAnswer, len(found))
+	for i := range found {
 		if err := a.leases.store.Record(a.leases.place(e.chain[i].Space), &found[i], f.doing); err != nil {
 			return nil, failf(exitCannotWrite, "the offline read cannot be recorded, so there is none: %w", err)
 		}
-		if e.chain[i].Protected {
-			leaveSecrets(p, merged)
-		}
-		mergeInto(merged, envAnswer{Values: found[i].Values, Versions: found[i].Versions}, e.chain[i].Name)
-		if err := env.addSources(ctx, o, e, e.chain[i].Sources, merged); err != nil {
-			return nil, err
-		}
+		layers[i] = envAnswer{Values: found[i].Values, Versions: found[i].Versions}
 	}
-	s.values = merged
-	return s, env.addPersonal(ctx, o, p, e, merged)
+	var err error
+	s.values, err = env.merge(ctx, o, p, e, layers)
+	return s, err
 }
 
 // origin is where a run's values come from, for its line on the terminal.

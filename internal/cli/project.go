@@ -127,7 +127,8 @@ type envAnswer struct {
 	Values   map[string]string `json:"values"`
 	Versions map[string]uint64 `json:"versions"`
 	Revision uint64            `json:"revision"`
-	Lease    int64             `json:"lease"` // seconds for which the values may be used without asking again
+	Lease    int64             `json:"lease"`   // seconds for which the values may be used without asking again
+	Partial  bool              `json:"partial"` // there may be others, which this caller may not read
 }
 
 // emptyLease is for how long "it holds nothing" counts, in seconds.
@@ -151,14 +152,21 @@ func (a *api) envOf(ctx context.Context, space string) (envAnswer, error) {
 	return out, explain(err, "cannot read "+space)
 }
 
-// resolve merges an environment with what it inherits and with personal overrides; the nearest wins.
-func (env Env) resolve(ctx context.Context, o *options, a *api, p *project, e environment) (map[string]value, error) {
+// resolve reads an environment with what it inherits and with personal overrides.
+func (env Env) resolve(ctx context.Context, o *options, a *api, p *project, e environment) (*sourced, error) {
+	layers, missing, err := a.layers(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := env.merge(ctx, o, p, e, layers)
+	return &sourced{values: merged, unread: missing}, err
+}
+
+// merge lets the nearest value win: layers are what the environments of the chain hold, as far as they were read.
+func (env Env) merge(ctx context.Context, o *options, p *project, e environment, layers []envAnswer) (map[string]value, error) {
 	merged := map[string]value{}
-	for _, link := range slices.Backward(e.chain) {
-		got, err := a.envOf(ctx, link.Space)
-		if err != nil {
-			return nil, err
-		}
+	for i, got := range slices.Backward(layers) {
+		link := e.chain[i]
 		if link.Protected {
 			leaveSecrets(p, merged)
 		}

@@ -55,15 +55,14 @@ func (env Env) connectFor(ctx context.Context, o *options, ref string) (*api, st
 
 // printSetting is get for a key of a project.
 func (env Env) printSetting(ctx context.Context, o *options, s *setting, f *offlineFlags, noNewline, reveal bool) error {
-	got, err := env.valuesOf(ctx, o, s.project, s.env, f)
+	got, v, err := env.valueOf(ctx, o, s, f)
 	if status(err) == http.StatusForbidden {
 		return failf(exitDenied, "denied: read %s/%s: %w", s.env.name, s.name, err).withHint("who may, and whom to ask: keephold access --who %s/%s", s.env.name, s.name)
 	}
 	if err != nil {
 		return err
 	}
-	v, ok := got.values[s.name]
-	if !ok {
+	if v == nil {
 		return failf(exitNotFound, "%s is not set in %s", s.name, s.env.name).withHint("keephold set %s%s", s.name, envFlag(s.project, s.env))
 	}
 	if o.json {
@@ -79,6 +78,34 @@ func (env Env) printSetting(ctx context.Context, o *options, s *setting, f *offl
 	return env.print(v.text + "\n")
 }
 
+// valueOf reads an environment for one of its settings; nil: it has none of that name. Where the environment could not be read
+// whole, the setting is asked for by its name, so that who may not read it is told so, and that is recorded.
+func (env Env) valueOf(ctx context.Context, o *options, s *setting, f *offlineFlags) (*sourced, *value, error) {
+	got, err := env.valuesOf(ctx, o, s.project, s.env, f)
+	from := 0
+	switch {
+	case status(err) == http.StatusForbidden:
+		got = new(sourced)
+	case err != nil:
+		return nil, nil, err
+	default:
+		if v, ok := got.values[s.name]; ok {
+			return got, &v, nil
+		}
+		if got.unread == nil || got.offline {
+			env.tellUnread(o, got.unread)
+			return got, nil, nil
+		}
+		from = got.unread.depth
+	}
+	a, err := env.open(ctx, o, s.project)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := env.search(ctx, o, a, s, from)
+	return got, v, err
+}
+
 // printSettings is list for a project: names and where each comes from.
 func (env Env) printSettings(ctx context.Context, o *options, p *project, envName string) error {
 	e, err := p.environment(envName)
@@ -89,15 +116,16 @@ func (env Env) printSettings(ctx context.Context, o *options, p *project, envNam
 	if err != nil {
 		return err
 	}
-	values, err := env.resolve(ctx, o, a, p, e)
+	got, err := env.resolve(ctx, o, a, p, e)
 	if err != nil {
 		return err
 	}
+	env.tellUnread(o, got.unread)
 	if o.json {
-		return env.printJSON(map[string]any{"project": p.Name, "env": e.name, "names": sortedKeys(values)})
+		return env.printJSON(got.document(map[string]any{"project": p.Name, "env": e.name, "names": sortedKeys(got.values)}))
 	}
 	var b strings.Builder
-	for _, name := range sortedKeys(values) {
+	for _, name := range sortedKeys(got.values) {
 		b.WriteString(name + "\n")
 	}
 	return env.print(b.String())

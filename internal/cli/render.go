@@ -40,6 +40,7 @@ quote and indent shape a value: {{ .CERT | indent 4 }}. With -o the result is a 
 			if err != nil {
 				return err
 			}
+			env.tellUnread(o, got.unread)
 			texts := make(map[string]string, len(got.values))
 			for name, v := range got.values {
 				texts[name] = v.text

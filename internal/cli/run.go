@@ -87,6 +87,7 @@ type handover struct {
 	secrets []redact.Secret
 	keys    int
 	mark    [sha256.Size]byte // differs when a value does
+	unread  *unread           // what was left out because it may not be read
 }
 
 func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string) error {
@@ -114,6 +115,9 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if err != nil {
 		return err
 	}
+	if !r.chose(got.values) {
+		env.tellUnread(o, got.unread)
+	}
 	dir, err := r.dirFor(p, e, got.values)
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 		return err
 	}
 	defer func() { _ = r.reach.Close() }() // nothing is left of it but a directory that the system sweeps
-	h, err := r.handover(p, e, got.values, dir)
+	h, err := r.handover(p, e, got, dir)
 	if err != nil {
 		return err
 	}
@@ -177,12 +181,12 @@ func (env Env) valuesFor(ctx context.Context, o *options, p *project, e environm
 }
 
 // handover chooses, completes and merges.
-func (r *runOptions) handover(p *project, e environment, values map[string]value, dir *launch.Dir) (handover, error) {
-	texts, err := r.choose(p, e, values)
+func (r *runOptions) handover(p *project, e environment, got *sourced, dir *launch.Dir) (handover, error) {
+	texts, err := r.choose(p, e, got.values)
 	if err != nil {
 		return handover{}, err
 	}
-	var h handover
+	h := handover{unread: got.unread}
 	merge := launch.Merge{Allow: r.allow}
 	if !r.noInherit {
 		merge.Inherit = os.Environ()
@@ -224,6 +228,16 @@ func (r *runOptions) handover(p *project, e environment, values map[string]value
 	}
 	h.environ, err = r.reach.environ(h.environ)
 	return h, err
+}
+
+// chose says that every setting which was asked for by name is there: what else there is does not matter.
+func (r *runOptions) chose(values map[string]value) bool {
+	for _, name := range r.only {
+		if _, ok := values[name]; !ok {
+			return false
+		}
+	}
+	return len(r.only) > 0
 }
 
 // choose applies --only and --if-missing.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keephold/keephold/internal/launch"
@@ -107,7 +108,11 @@ func (env Env) fetch(ctx context.Context, o *options, r *runOptions, w *watched)
 			return handover{}, false
 		}
 	}
-	h, err := r.handover(w.p, w.e, got.values, w.dir)
+	if !got.unread.reaches(w.last.unread) {
+		env.talk("keephold: warning: less of %s may be read than before, the program goes on with the old values: %s", w.e.name, strings.Join(got.unread.names(), ", "))
+		return handover{}, false
+	}
+	h, err := r.handover(w.p, w.e, got, w.dir)
 	if err != nil {
 		env.talk("keephold: warning: the program goes on with the old values: %v", err)
 		return handover{}, false

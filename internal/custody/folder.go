@@ -24,6 +24,7 @@ type FolderReading struct {
 	Children []FolderChild
 	Revision uint64 // grows with every change of a child
 	Updated  time.Time
+	Partial  bool // there may be other children, which this caller may not read
 }
 
 // FolderChild is one of them.
@@ -35,9 +36,11 @@ type FolderChild struct {
 }
 
 // ReadFolder reads the direct text children of a folder that the caller may read one by one. One record lists each uid
-// and version. It is ErrNotFound when there is no such child, and ErrTooLarge beyond most.
+// and version. It is ErrNotFound when there is no such child, with a reading that still says whether it is Partial, and
+// ErrTooLarge beyond most. Who may not read the folder itself gets the children that their grants name, and is refused when
+// there is none of them.
 func (d *Desk) ReadFolder(ctx context.Context, c auth.Caller, ref secret.Ref, most int) (FolderReading, error) {
-	t, sp, err := d.enter(ctx, c, ref, verbRead)
+	t, sp, err := d.enterFor(ctx, c, ref, verbRead, what{parts: true})
 	if err != nil {
 		return FolderReading{}, err
 	}
@@ -65,7 +68,8 @@ type Fingerprint struct {
 }
 
 // Fingerprints is ReadFolder for a caller that only compares: no value leaves. It asks for the same of policy, because
-// whoever can write a guess beside a secret could find it by its fingerprint.
+// whoever can write a guess beside a secret could find it by its fingerprint; and for the whole folder, because two halves
+// that are the same do not say that the wholes are.
 func (d *Desk) Fingerprints(ctx context.Context, c auth.Caller, ref secret.Ref, most int) ([]Fingerprint, error) {
 	t, sp, err := d.enter(ctx, c, ref, verbCompare)
 	if err != nil {
@@ -91,13 +95,17 @@ func (t *turn) readFolder(ctx context.Context, sp *secret.Space, ref secret.Ref,
 	if err != nil {
 		return r, err
 	}
-	if len(names) > 2*most { // with what the caller may not read, and sub-folders
-		return r, tooLarge
-	}
-	children, err := t.childrenOf(sp, ref, names)
+	children, hidden, err := t.childrenOf(sp, ref, names)
 	if err != nil {
 		return r, err
 	}
+	if t.parts != nil && len(children) == 0 {
+		return r, t.refuse(ctx, t.parts, "no part of it may be read")
+	}
+	if len(names) > 2*most { // with what the caller may not read, and sub-folders
+		return r, tooLarge
+	}
+	r.Partial = hidden || t.parts != nil
 	if err := t.fetch(ctx, sp, children); err != nil {
 		return r, err
 	}
@@ -134,30 +142,32 @@ type child struct {
 	value   secret.Value
 }
 
-// childrenOf are those of the names in a folder that the caller may read.
-func (t *turn) childrenOf(sp *secret.Space, folder secret.Ref, names []string) ([]*child, error) {
+// childrenOf are those of the names in a folder that the caller may read; hidden says that there are others.
+func (t *turn) childrenOf(sp *secret.Space, folder secret.Ref, names []string) (out []*child, hidden bool, err error) {
 	all := make([]child, 0, len(names))
-	out := make([]*child, 0, len(names))
+	out = make([]*child, 0, len(names))
 	for _, name := range names {
 		if strings.HasSuffix(name, "/") {
 			continue
 		}
 		leaf, err := secret.ParsePath(name)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		ref := folder.Latest()
 		if ref.Path, err = folder.Path.Join(leaf); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		req := t.request(verbRead.on(sp, ref.Path), what{space: sp})
 		req.Capability = policy.Read
-		if t.caller.Powers().Decide(req).Allowed {
-			all = append(all, child{name: name, ref: ref})
-			out = append(out, &all[len(all)-1])
+		if !t.caller.Powers().Decide(req).Allowed {
+			hidden = true
+			continue
 		}
+		all = append(all, child{name: name, ref: ref})
+		out = append(out, &all[len(all)-1])
 	}
-	return out, nil
+	return out, hidden, nil
 }
 
 // hasText chooses the child's version; it is false for what is left out of the map: a child without readable text.

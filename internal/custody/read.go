@@ -58,6 +58,11 @@ func (d *Desk) Describe(ctx context.Context, c auth.Caller, ref secret.Ref) (*se
 // enter admits a caller to a verb on a secret and finds its Space. The Space is looked up first only because its
 // settings say how the resource is named; a caller who may not reach it gets the same refusal whether it exists.
 func (d *Desk) enter(ctx context.Context, c auth.Caller, ref secret.Ref, v verb) (*turn, *secret.Space, error) {
+	return d.enterFor(ctx, c, ref, v, what{})
+}
+
+// enterFor is enter with what else is to be said of the thing asked for.
+func (d *Desk) enterFor(ctx context.Context, c auth.Caller, ref secret.Ref, v verb, w what) (*turn, *secret.Space, error) {
 	o := d.open.Load()
 	if o == nil {
 		return nil, nil, secret.ErrSealed
@@ -69,7 +74,8 @@ func (d *Desk) enter(ctx context.Context, c auth.Caller, ref secret.Ref, v verb)
 	} else {
 		need = d.missing(ref, v)
 	}
-	t, err := d.admit(ctx, c, need, what{space: sp, path: ref.Path.String()})
+	w.space, w.path = sp, ref.Path.String()
+	t, err := d.admit(ctx, c, need, w)
 	if err != nil {
 		return nil, nil, err
 	}

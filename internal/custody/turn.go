@@ -27,6 +27,7 @@ type turn struct {
 	table    *registry.Table
 	caller   auth.Caller
 	event    audit.Event
+	parts    error // why a folder is not read whole but child by child; nil: it is read whole, or is no folder
 	recorded bool
 }
 
@@ -44,6 +45,7 @@ type what struct {
 	space *secret.Space // nil: administration
 	path  string
 	again bool // the same request was admitted before, and its use of a limited token is spent
+	parts bool // who may not have the whole may have those of its children that policy gives one by one
 }
 
 // admit decides whether c may do n. When it may not, the refusal is on disk before admit returns.
@@ -72,10 +74,15 @@ func (d *Desk) admit(ctx context.Context, c auth.Caller, n record.Need, w what) 
 	}
 	decision := c.Powers().Decide(t.request(n, w))
 	t.decided(decision)
-	if !decision.Allowed {
-		return nil, t.refuse(ctx, fmt.Errorf("%w: %s on %s", secret.ErrDenied, n.Capability, n.Resource), decision.Reason.String())
+	if decision.Allowed {
+		return t, nil
 	}
-	return t, nil
+	denied := fmt.Errorf("%w: %s on %s", secret.ErrDenied, n.Capability, n.Resource)
+	if w.parts && w.space != nil && d.KnowsOf(c, w.space) {
+		t.parts, t.event.Decision = denied, audit.Decision{Allowed: true}
+		return t, nil
+	}
+	return nil, t.refuse(ctx, denied, decision.Reason.String())
 }
 
 func (t *turn) request(n record.Need, w what) policy.Request {

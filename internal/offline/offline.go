@@ -42,6 +42,8 @@ type Lease struct {
 	Versions map[string]uint64 `json:"versions"`
 	Fetched  time.Time         `json:"fetched"`
 	Ends     time.Time         `json:"ends"`
+	Partial  bool              `json:"partial,omitempty"` // these are single values that the caller may read, and no more
+	Refused  bool              `json:"refused,omitempty"` // the caller may read nothing of it, which others that inherit from it have to know
 }
 
 // Config of a Store. All fields are needed but Now.

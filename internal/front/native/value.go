@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -201,14 +202,15 @@ func moveLabels(rq *request) (any, error) {
 	return map[string]any{"version": h.Current}, nil
 }
 
-// readEnv is GET env/SPACE[/FOLDER]: every text that lies directly there and that the caller may read.
+// readEnv is GET env/SPACE[/FOLDER]: every text that lies directly there and that the caller may read. "partial" says that
+// there may be others: whoever merges environments must not take a name that is not here for one that has no value.
 func readEnv(rq *request) (any, error) {
 	ref, err := rq.ref()
 	if err != nil {
 		return nil, err
 	}
 	f, err := rq.front.desk.ReadFolder(rq.http.Context(), rq.caller, ref, custody.MaxEnvironment)
-	if err != nil {
+	if err != nil && (!f.Partial || !errors.Is(err, secret.ErrNotFound)) {
 		return nil, err
 	}
 	values := make(map[string]string, len(f.Children))
@@ -218,7 +220,11 @@ func readEnv(rq *request) (any, error) {
 		versions[c.Name] = c.Version
 	}
 	lease := rq.front.desk.Lease(rq.caller, ref)
-	return map[string]any{"values": values, "versions": versions, "revision": f.Revision, "updated": f.Updated, "lease": int64(lease / time.Second)}, nil
+	out := map[string]any{"values": values, "versions": versions, "revision": f.Revision, "updated": f.Updated, "lease": int64(lease / time.Second)}
+	if f.Partial {
+		out["partial"] = true
+	}
+	return out, nil
 }
 
 // fingerprint is a text as fingerprints shows it.
