@@ -45,6 +45,7 @@ var sideways = []sidewaysImport{
 	{from: "internal/seal/...", to: "internal/seal", why: "a wrapper implements the seam of its parent"},
 	{from: "internal/auth/...", to: "internal/auth", why: "a method implements the seam of its parent"},
 	{from: "internal/auth/gcpsa", to: "internal/auth/machine", why: "a proof is held against the key that the identity has"},
+	{from: "internal/auth/jwt", to: "internal/auth/machine", why: "a token of another issuer is held against the identity that trusts it"},
 	{from: "internal/record/...", to: "internal/record", why: "the view in memory implements the seam of its parent"},
 	{from: "internal/registry", to: "internal/auth", why: "administration says who asks: a Caller is made by auth only"},
 	{from: "internal/registry", to: "internal/policy/hcl", why: "policies are administered as the text they were written in"},

@@ -23,6 +23,7 @@ type machineIdentity struct {
 	Expires  *time.Time `json:"expires,omitempty"`
 	KeyID    string     `json:"key_id,omitempty"`
 	Secret   string     `json:"secret,omitempty"`
+	Trust    []string   `json:"trust,omitempty"`
 }
 
 func identityCommand(env Env, o *options) *cobra.Command {
@@ -32,7 +33,7 @@ func identityCommand(env Env, o *options) *cobra.Command {
 		Example: `  keephold identity create web --as aws-key --home 123456789012 --policy web --out web.env
   keephold identity rotate web --out web.env --grace 1h
   keephold identity list`,
-	}, identityCreateCommand(env, o), identityListCommand(env, o), identityRotateCommand(env, o), identityDeleteCommand(env, o))
+	}, identityCreateCommand(env, o), identityListCommand(env, o), identityRotateCommand(env, o), identityTrustCommand(env, o), identityDeleteCommand(env, o))
 }
 
 // identityHomes are where an identity lives unless it is said: as in keephold dev, and in the configuration's defaults.
@@ -197,9 +198,9 @@ func identityListCommand(env Env, o *options) *cobra.Command {
 			}
 			rows := make([][]string, len(out.Identities))
 			for i, id := range out.Identities {
-				rows[i] = []string{id.Name, id.Kind, id.Public, strings.Join(id.Policies, ",")}
+				rows[i] = []string{id.Name, id.Kind, id.Public, strings.Join(id.Policies, ","), strings.Join(id.Trust, ",")}
 			}
-			return env.table([]string{"NAME", "KIND", "PUBLIC", "POLICIES"}, rows)
+			return env.table([]string{"NAME", "KIND", "PUBLIC", "POLICIES", "TRUSTS"}, rows)
 		}),
 	}
 }

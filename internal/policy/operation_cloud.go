@@ -123,6 +123,7 @@ func nativeOperations() []need {
 		{"native.identity.read", "keephold/identities/{path}", Read},
 		{"native.identity.create", "keephold/identities/{path}", Create | Sudo},
 		{"native.identity.rotate", "keephold/identities/{path}", Update | Sudo},
+		{"native.identity.trust", "keephold/identities/{path}", Update | Sudo},
 		{"native.identity.delete", "keephold/identities/{path}", Delete | Sudo},
 		{"native.identity.session", "keephold/session", open}, // a machine identity that proved who it is
 		{"native.identity.lend", "keephold/identities/{path}/session", Update},

@@ -43,6 +43,21 @@ func (t *Table) Exposures(ns secret.NamespaceID) []Exposure {
 	return only(t.exposures, func(e Exposure) bool { return e.Namespace == ns })
 }
 
+// OfAccount answers the namespaces in which an AWS account has Spaces; the root namespace for one that nobody has.
+func (t *Table) OfAccount(account string) []secret.NamespaceID {
+	var out []secret.NamespaceID
+	for f, s := range t.faces {
+		if of, _, _ := strings.Cut(f.Name, "/"); f.Dialect == secret.AWS && of == account {
+			out = append(out, s.Namespace)
+		}
+	}
+	if len(out) == 0 {
+		return []secret.NamespaceID{""}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // SpaceByID answers the Space with that id.
 func (t *Table) SpaceByID(id secret.SpaceID) (*secret.Space, bool) {
 	for _, s := range t.spaces {

@@ -27,6 +27,7 @@ type doorman struct {
 	restore  vault.Restore
 	limit    *signInLimit
 	requests *registry.Limiter // counts for all dialects together
+	issuers  *jwt.Keys         // of the tokens that all dialects take
 }
 
 // doors is the literal table by which a request itself says which dialect it speaks. The first row that knows it answers.
@@ -72,7 +73,10 @@ func compose(cfg *Config, restore vault.Restore) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	man := doorman{restore: restore, limit: newSignInLimit(cfg.SignInRate, m.limited.Inc), requests: requests}
+	man := doorman{
+		restore: restore, limit: newSignInLimit(cfg.SignInRate, m.limited.Inc), requests: requests,
+		issuers: &jwt.Keys{Local: cfg.AnyRegion}, // keephold dev asks issuers on this machine, too
+	}
 	rows := doors()
 	handlers := make([]http.Handler, len(rows))
 	for i, d := range rows {
@@ -103,7 +107,7 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Version: cfg.Version, Started: time.Now(), Metrics: cfg.Keep.metrics.handler(),
 		Restore: man.restore, Audit: cfg.AuditDevices,
 		Storage: cfg.Keep.storage(), Node: hostname(),
-		Passwords: cfg.passwords, Limiter: man.requests, Issuers: &jwt.Keys{Local: cfg.AnyRegion}, // keephold dev asks issuers on this machine, too
+		Passwords: cfg.passwords, Limiter: man.requests, Issuers: man.issuers,
 	})
 	if err != nil {
 		return nil, err
@@ -112,7 +116,7 @@ func openVault(cfg *Config, man doorman) (http.Handler, error) {
 }
 
 func openAWS(cfg *Config, man doorman) (http.Handler, error) {
-	front, err := awssm.New(awssm.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, AnyRegion: cfg.AnyRegion})
+	front, err := awssm.New(awssm.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, AnyRegion: cfg.AnyRegion, Issuers: man.issuers})
 	if err != nil {
 		return nil, err
 	}
@@ -123,20 +127,20 @@ func openNative(cfg *Config, man doorman) (http.Handler, error) {
 	return native.New(native.Config{Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth, Limiter: man.requests})
 }
 
-func openAzureVault(cfg *Config, _ doorman) (http.Handler, error) { return newAzure(cfg) }
+func openAzureVault(cfg *Config, man doorman) (http.Handler, error) { return newAzure(cfg, man) }
 
 func openAzureSignIn(cfg *Config, man doorman) (http.Handler, error) {
-	front, err := newAzure(cfg)
+	front, err := newAzure(cfg, man)
 	if err != nil {
 		return nil, err
 	}
 	return man.limit.guard(always, tooMany, front.SignIn()), nil
 }
 
-func newAzure(cfg *Config) (*azurekv.Front, error) {
+func newAzure(cfg *Config, man doorman) (*azurekv.Front, error) {
 	return azurekv.New(azurekv.Config{
 		Desk: cfg.Keep.Desk, Log: cfg.Log, MaxBody: cfg.MaxBody, Depth: cfg.JSONDepth,
-		Domains: []string{cfg.Azure.Domain, azurekv.VendorDomain}, Vault: cfg.Azure.Vault, Tenant: cfg.Azure.Tenant,
+		Domains: []string{cfg.Azure.Domain, azurekv.VendorDomain}, Vault: cfg.Azure.Vault, Tenant: cfg.Azure.Tenant, Issuers: man.issuers,
 	})
 }
 

@@ -175,7 +175,7 @@ func (c claims) when(name string) (t time.Time, there, ok bool) {
 func (r *Role) refuses(c *Config, got claims, now time.Time) bool {
 	skew := cmp.Or(r.Leeway.Skew, time.Minute)
 	exp, has, ok := got.when("exp")
-	if !ok || !has || !now.Before(exp.Add(cmp.Or(r.Leeway.Expires, skew))) {
+	if !ok || !has || !now.Before(exp.Add(r.Leeway.late())) {
 		return true
 	}
 	for _, name := range []string{"nbf", "iat"} {

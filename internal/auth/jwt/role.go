@@ -29,9 +29,12 @@ type Role struct {
 // Leeway is how far clocks may differ.
 type Leeway struct {
 	Skew      time.Duration `json:"skew,omitempty"`       // 0: a minute
-	Expires   time.Duration `json:"expires,omitempty"`    // 0: two and a half minutes
-	NotBefore time.Duration `json:"not_before,omitempty"` // 0: two and a half minutes
+	Expires   time.Duration `json:"expires,omitempty"`    // 0: as Skew
+	NotBefore time.Duration `json:"not_before,omitempty"` // 0: as Skew
 }
+
+// late is how long after its end a token is still taken.
+func (l Leeway) late() time.Duration { return cmp.Or(l.Expires, l.Skew, time.Minute) }
 
 func (r *Role) check() error {
 	switch {

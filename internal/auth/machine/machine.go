@@ -58,6 +58,7 @@ type Identity struct {
 	Expires   time.Time          `json:"expires,omitzero"`
 	Session   time.Duration      `json:"session,omitempty"` // longest life of what is issued to it; 0: the dialect's default
 	Keys      []Key              `json:"keys"`              // oldest first
+	Trust     []Trust            `json:"trust,omitempty"`   // whose tokens may take it; none: nobody's
 }
 
 // Key is one credential of an identity. What proves it is kept in the identity's sealed record.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/auth/sigv4"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
@@ -27,6 +28,7 @@ type Config struct {
 	MaxBody   int64        // bytes; 0 is 1 MiB
 	Depth     int          // of JSON; 0 is 64
 	AnyRegion bool         // a region without a Space is answered by its account's first one; for development
+	Issuers   *jwt.Keys    // of web identities; nil trusts none
 	Now       func() time.Time
 }
 
@@ -55,6 +57,9 @@ func New(cfg Config) (*Front, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Issuers == nil {
+		cfg.Issuers = new(jwt.Keys)
 	}
 	f := &Front{cfg: cfg, desk: cfg.Desk, keys: sigv4.NewKeys(), ops: map[string]operation{}, sts: map[string]call{}}
 	for _, o := range operations() {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/auth/machine"
-	"github.com/keephold/keephold/internal/auth/sigv4"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/record"
@@ -123,11 +122,14 @@ var stsCodes = map[string]struct {
 
 func (rq *request) failXML(w http.ResponseWriter, err error) {
 	e := rq.shape(err)
-	if s, ok := stsCodes[e.code]; ok {
+	var exact webError
+	if errors.As(err, &exact) {
+		e = *exact.apiError
+	} else if s, ok := stsCodes[e.code]; ok {
 		e.code, e.status = s.code, s.status
-	}
-	if e.code == "AccessDenied" {
-		e.text = "User: " + rq.principal() + " is not authorized to perform: sts:" + rq.action
+		if e.code == "AccessDenied" {
+			e.text = "User: " + rq.principal() + " is not authorized to perform: sts:" + rq.action
+		}
 	}
 	kind := "Sender"
 	if e.status >= http.StatusInternalServerError {
@@ -195,56 +197,66 @@ func durationOf(form url.Values, standard, least, most int) (time.Duration, erro
 }
 
 func assumeRole(rq *request, form url.Values) (any, error) {
-	role, session := form.Get("RoleArn"), form.Get("RoleSessionName")
-	ttl, err := durationOf(form, 3600, 900, 43200)
+	a, err := assumptionOf(form)
 	if err != nil {
 		return nil, err
 	}
-	account, name, ok := roleOf(role)
-	switch {
-	case !ok:
-		return nil, validation(clip(role) + " is invalid")
-	case !sessionName(session):
-		return nil, validation("1 validation error detected: Value '" + clip(session) + "' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*, and have length between 2 and 64")
-	}
-	for field := range form {
-		if field == "Policy" || strings.HasPrefix(field, "PolicyArns") || strings.HasPrefix(field, "TransitiveTagKeys") {
-			return nil, &apiError{"MalformedPolicyDocument", "Session policies cannot be enforced here, so they are refused.", http.StatusBadRequest}
-		}
-	}
-	space := rq.front.spaceOf(rq.caller.From().Namespace, account, rq.region)
-	issued, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, machine.Issue{
-		For: role, Allow: need("sts.assume-role", space+"/sts/role/"+name, policy.Update), TTL: ttl, Prefix: "ASIA", Name: session,
-		Meta: map[string]string{"session": session}, Kinds: []machine.Kind{machine.AWSRole},
-	})
-	if errors.Is(err, secret.ErrInvalid) {
-		err = validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	}
+	space := rq.front.spaceOf(rq.caller.From().Namespace, a.account, rq.region)
+	issued, err := a.issue(rq, machine.Issue{For: a.role, Allow: need("sts.assume-role", space+"/sts/role/"+a.name, policy.Update)})
 	if err != nil {
 		return nil, err
 	}
-	type user struct{ AssumedRoleId, Arn string }
 	return struct {
 		XMLName         xml.Name `xml:"AssumeRoleResult"`
 		Credentials     credentials
-		AssumedRoleUser user
-	}{Credentials: credentialsOf(issued), AssumedRoleUser: user{
-		uniqueID("AROA", issued.Identity.UID) + ":" + session,
-		"arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session,
-	}}, nil
+		AssumedRoleUser roleUser
+	}{Credentials: credentialsOf(issued), AssumedRoleUser: a.user(issued)}, nil
 }
 
-// assumeRoleWithWebIdentity is asked by who has a token of an OpenID Connect provider. No installation trusts one yet, and
-// that is what the vendor answers then.
-func assumeRoleWithWebIdentity(rq *request, form url.Values) (any, error) {
-	rq.authenticate(claim{fault: &sigv4.Fault{Kind: sigv4.Missing, Text: "no OpenID Connect provider is trusted"}})
-	if err := rq.front.desk.Ask(rq.ctx, rq.caller, need("sts.assume-role-web", "aws/sts/role", policy.Update)); !errors.Is(err, secret.ErrDenied) {
-		return nil, err
+// assumption is what every way to assume a role is asked with.
+type assumption struct {
+	role, account, name, session string
+	ttl                          time.Duration
+}
+
+func assumptionOf(form url.Values) (assumption, error) {
+	a := assumption{role: form.Get("RoleArn"), session: form.Get("RoleSessionName")}
+	var err error
+	if a.ttl, err = durationOf(form, 3600, 900, 43200); err != nil {
+		return a, err
 	}
-	if form.Get("WebIdentityToken") == "" || form.Get("RoleArn") == "" {
-		return nil, validation("1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must not be null")
+	var ok bool
+	a.account, a.name, ok = roleOf(a.role)
+	switch {
+	case !ok:
+		return a, validation(clip(a.role) + " is invalid")
+	case !sessionName(a.session):
+		return a, validation("1 validation error detected: Value '" + clip(a.session) + "' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*, and have length between 2 and 64")
 	}
-	return nil, &apiError{"InvalidIdentityToken", "No OpenIDConnect provider found in your account for the token's issuer", http.StatusBadRequest}
+	for field := range form {
+		if field == "Policy" || strings.HasPrefix(field, "PolicyArns") || strings.HasPrefix(field, "TransitiveTagKeys") {
+			return a, &apiError{"MalformedPolicyDocument", "Session policies cannot be enforced here, so they are refused.", http.StatusBadRequest}
+		}
+	}
+	return a, nil
+}
+
+// issue gives the caller the role's credentials.
+func (a assumption) issue(rq *request, by machine.Issue) (machine.Issued, error) {
+	by.TTL, by.Prefix, by.Name, by.Kinds = a.ttl, "ASIA", a.session, []machine.Kind{machine.AWSRole}
+	by.Meta = map[string]string{"session": a.session}
+	issued, err := custody.Do(rq.ctx, rq.front.desk, rq.caller, by)
+	if errors.Is(err, secret.ErrInvalid) {
+		err = validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return issued, err
+}
+
+// roleUser is who has assumed a role.
+type roleUser struct{ AssumedRoleId, Arn string }
+
+func (a assumption) user(issued machine.Issued) roleUser {
+	return roleUser{uniqueID("AROA", issued.Identity.UID) + ":" + a.session, "arn:aws:sts::" + a.account + ":assumed-role/" + a.name + "/" + a.session}
 }
 
 func getSessionToken(rq *request, form url.Values) (any, error) {

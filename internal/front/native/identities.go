@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/auth/machine"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
@@ -22,6 +23,7 @@ type identity struct {
 	Created  time.Time  `json:"created"`
 	Expires  *time.Time `json:"expires,omitempty"`
 	Keys     []key      `json:"keys"`
+	Trust    []string   `json:"trust,omitempty"`
 	KeyID    string     `json:"key_id,omitempty"`
 	Secret   string     `json:"secret,omitempty"`
 }
@@ -39,6 +41,9 @@ func shown(id machine.Identity) identity {
 	}
 	for _, k := range id.Keys {
 		out.Keys = append(out.Keys, key{k.ID, k.Created, instant(k.Expires)})
+	}
+	for _, t := range id.Trust {
+		out.Trust = append(out.Trust, t.Mount+"/"+t.Role)
 	}
 	return out
 }
@@ -115,6 +120,19 @@ func rotateIdentity(rq *request) (any, error) {
 		return nil, err
 	}
 	return once(made), nil
+}
+
+// entrustIdentity is PUT identities-trust/NAME {"roles": ["jwt/build"]}.
+func entrustIdentity(rq *request) (any, error) {
+	a := jwt.Entrust{Name: rq.path}
+	if err := rq.read(map[string]any{"roles": &a.Roles}); err != nil {
+		return nil, err
+	}
+	id, err := custody.Do(rq.http.Context(), rq.front.desk, rq.caller, a)
+	if err != nil {
+		return nil, err
+	}
+	return shown(id), nil
 }
 
 // deleteIdentity is DELETE identities/NAME.

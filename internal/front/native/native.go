@@ -102,6 +102,7 @@ func routes() []route {
 		{http.MethodGet, "identities", []policy.Operation{"native.identity.list", "native.identity.read"}, readIdentities},
 		{http.MethodPut, "identities", []policy.Operation{"native.identity.create"}, createIdentity},
 		{http.MethodPut, "identities-rotate", []policy.Operation{"native.identity.rotate"}, rotateIdentity},
+		{http.MethodPut, "identities-trust", []policy.Operation{"native.identity.trust"}, entrustIdentity},
 		{http.MethodPut, "identities-session", []policy.Operation{"native.identity.lend"}, lendIdentity},
 		{http.MethodDelete, "identities", []policy.Operation{"native.identity.delete"}, deleteIdentity},
 		{http.MethodPut, "spaces", []policy.Operation{"native.space.make"}, makeSpace},
