@@ -219,7 +219,9 @@ func TestSignInRefusals(t *testing.T) {
 		{with("client_id", ""), 400, "invalid_request"},
 		{with("scope", ""), 400, "invalid_request"},
 		{with("grant_type", "password"), 400, "unsupported_grant_type"},
-		{with("client_assertion", "a.b.c"), 401, "invalid_client"},
+		{with("client_assertion", "a.b.c"), 400, "invalid_request"},                                                  // beside a secret
+		{strings.Replace(with("client_assertion", "a.b.c"), "client_secret", "not_read", 1), 400, "invalid_request"}, // without its type
+		{strings.Replace(with("client_assertion", "a.b.c"), "client_secret", "not_read", 1) + "&client_assertion_type=" + url.QueryEscape("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), 401, "invalid_client"},
 		{good.Encode() + "&client_id=x", 400, "invalid_request"},
 		{"%zz", 400, "invalid_request"},
 		{strings.Repeat("x", 65<<10), 400, "invalid_request"},

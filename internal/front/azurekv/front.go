@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/auth/machine"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
@@ -34,6 +35,7 @@ type Config struct {
 	Vault    string        // the one that answers on a host of no domain, such as a bare address; "" is none
 	Tenant   string        // of the identities; "" is "adfs", which the SDKs need no discovery for
 	TokenTTL time.Duration // of access tokens; 0 is an hour
+	Issuers  *jwt.Keys     // of client assertions; nil trusts none
 }
 
 // Front is the handler of the vaults; SignIn answers the handler of the token services.
@@ -62,6 +64,9 @@ func New(cfg Config) (*Front, error) {
 	}
 	if cfg.TokenTTL == 0 {
 		cfg.TokenTTL = time.Hour
+	}
+	if cfg.Issuers == nil {
+		cfg.Issuers = new(jwt.Keys)
 	}
 	f := &Front{cfg: cfg, desk: cfg.Desk}
 	for _, r := range routes() {

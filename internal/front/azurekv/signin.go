@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/auth/jwt"
 	"github.com/keephold/keephold/internal/auth/machine"
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/secret"
@@ -83,7 +84,7 @@ func (f *Front) openID(w http.ResponseWriter, r *http.Request) {
 		"issuer":                 strings.TrimSuffix(base+strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"+r.PathValue("tenant")), "/.well-known/openid-configuration"), "/"),
 		"authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": token, "jwks_uri": base + "/discovery/v2.0/keys",
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"pairwise"}, "id_token_signing_alg_values_supported": []string{"RS256"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
 	})
 }
 
@@ -143,28 +144,34 @@ func (f *Front) grant(r *http.Request) (machine.Issued, string, error) {
 	if user, password, ok := r.BasicAuth(); ok {
 		id, key = unescape(user), unescape(password)
 	}
-	resource := resourceOf(form)
+	resource, assertion := resourceOf(form), form.Get("client_assertion")
 	switch {
 	case form.Get("grant_type") != "client_credentials":
 		return machine.Issued{}, "", &refusal{http.StatusBadRequest, "unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.", []int{70003}}
-	case form.Get("client_assertion") != "":
-		return machine.Issued{}, "", &refusal{http.StatusUnauthorized, "invalid_client", "AADSTS700027: No issuer of client assertions is trusted here; use a client secret.", []int{700027}}
 	case id == "":
 		return machine.Issued{}, "", badRequest("The request body must contain the following parameter: 'client_id'.")
-	case key == "":
-		return machine.Issued{}, "", &refusal{http.StatusUnauthorized, "invalid_client", "AADSTS7000218: The request body must contain 'client_secret'.", []int{7000218}}
+	case key == "" && assertion == "":
+		return machine.Issued{}, "", &refusal{http.StatusUnauthorized, "invalid_client", "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.", []int{7000218}}
+	case key != "" && assertion != "":
+		return machine.Issued{}, "", badRequest("The request body must contain one of the parameters 'client_assertion' and 'client_secret'.")
+	case assertion != "" && form.Get("client_assertion_type") != assertionType:
+		return machine.Issued{}, "", badRequest("The request body must contain the following parameter: 'client_assertion_type', " + assertionType + ".")
 	case resource == "":
 		return machine.Issued{}, "", badRequest("The request body must contain the following parameter: 'scope', RESOURCE/.default.")
 	}
-	issued, err := f.issue(r, id, key, resource)
-	return issued, resource, err
+	var claim auth.Claim = machine.Presented{Public: id, Secret: auth.NewProof([]byte(key)), Kinds: kinds}
+	if assertion != "" {
+		claim = jwt.Taking{Public: id, Kinds: kinds, Token: auth.NewProof([]byte(assertion)), From: wire.Peer(r), Now: time.Now(), Keys: f.cfg.Issuers}
+	}
+	issued, err := f.issue(r, claim, resource)
+	return issued, resource, assertionFault(err)
 }
 
 // issue proves who signs in and gives it an access token for one resource. Who asks at the address of a tenant has to be of
 // it; that is said to nobody who did not prove who they are.
-func (f *Front) issue(r *http.Request, id, key, resource string) (machine.Issued, error) {
+func (f *Front) issue(r *http.Request, claim auth.Claim, resource string) (machine.Issued, error) {
 	caller := f.desk.Authenticate(r.Context(), auth.Credential{
-		Claim: machine.Presented{Public: id, Secret: auth.NewProof([]byte(key)), Kinds: kinds},
+		Claim: claim,
 		From:  auth.From{Addr: wire.Peer(r), UserAgent: r.UserAgent(), RequestID: newRequestID(), Dialect: secret.Azure},
 	})
 	if t := r.PathValue("tenant"); t != "" && caller.Refusal() == nil && !f.isOf(caller, t, f.tenant(r)) {
@@ -240,7 +247,7 @@ func (f *Front) managed(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, &refusal{http.StatusBadRequest, "invalid_request", "No user-assigned identity with that id is behind this header.", nil})
 		return
 	}
-	issued, err := f.issue(r, id, key, resource)
+	issued, err := f.issue(r, machine.Presented{Public: id, Secret: auth.NewProof([]byte(key)), Kinds: kinds}, resource)
 	if err != nil {
 		f.refuse(w, err)
 		return
