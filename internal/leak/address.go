@@ -39,7 +39,7 @@ scan:
 		lo--
 	}
 	host := hostOf(b, at0+1)
-	var t tally
+	t := h.tally.reset()
 	from := end
 	if colon >= 0 && colon < at0 {
 		from = colon + 1
@@ -63,7 +63,7 @@ scan:
 		t.add(s.random()/4, "looks drawn by a machine")
 	}
 	t.add(addressDoubts(user, v, host, s), "stands for a user's own values")
-	h.add(r, lo, at0+1+len(host), from, at0, t)
+	h.add(r, lo, at0+1+len(host), from, at0)
 }
 
 func hostOf(b []byte, i int) []byte {

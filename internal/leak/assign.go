@@ -35,6 +35,20 @@ func nameAround(b []byte, i, j int) (int, int) {
 	return lo, hi
 }
 
+// genericFollow is what may stand behind a keyword in a name for assigned to read on.
+func genericFollow() *set {
+	var s set
+	for i := range 256 {
+		if nameByte(byte(i)) {
+			s.add(byte(i))
+		}
+	}
+	for _, c := range []byte("\"'`]\\ \t:=?.+!|,(>") {
+		s.add(c)
+	}
+	return &s
+}
+
 // assigned reads the operator and value that follow the name whose end is i.
 func assigned(b []byte, i int, a *assignment) bool {
 	a.nameEnd = i
@@ -164,67 +178,46 @@ func bare(c byte) bool {
 	return c > ' ' && c != 0x7f
 }
 
-// vendorWords may stand between a vendor's name and the value. The strong ones say that a secret follows.
-var vendorWords = []struct {
+// vendorWord may stand between a vendor's name and the value. A strong one says that a secret follows.
+type vendorWord struct {
 	text   string
 	strong bool
-}{
-	{"password", true},
-	{"passwd", true},
-	{"secret", true},
-	{"private", true},
-	{"access", true},
-	{"token", true},
-	{"license", true},
-	{"key", true},
-	{"api", false},
-	{"app", false},
-	{"auth", true},
-	{"oauth", true},
-	{"apikey", true},
-	{"user", false},
-	{"client", false},
-	{"personal", false},
-	{"bearer", true},
-	{"account", false},
-	{"pub", false},
-	{"test", false},
-	{"live", false},
-	{"prod", false},
-	{"service", false},
-	{"admin", false},
-	{"string", false},
-	{"sdk", false},
-	{"pat", true},
-	{"code", false},
-	{"id", false},
-	{"v1", false},
-	{"v2", false},
-	{"io", false},
-	{"com", false},
-	{"webhook", false},
-	{"credential", true},
-	{"signing", true},
-	{"encryption", true},
-	{"project", false},
-	{"integration", false},
-	{"master", false},
-	{"write", false},
-	{"read", false},
-	{"rest", false},
-	{"consumer", false},
-	{"application", false},
-	{"session", false},
-	{"deploy", false},
-	{"jwt", true},
-	{"agent", false},
-	{"pwd", true},
-	{"pass", true},
-	{"basic", false},
-	{"organization", false},
-	{"org", false},
-	{"server", false},
-	{"refresh", false},
+}
+
+// vendorWords lists them by their first letter, the longest first.
+var vendorWords = [26][]vendorWord{
+	'a' - 'a': {{"application", false}, {"account", false}, {"access", true}, {"apikey", true}, {"admin", false}, {"agent", false}, {"auth", true}, {"api", false}, {"app", false}},
+	'b' - 'a': {{"bearer", true}, {"basic", false}},
+	'c' - 'a': {{"credential", true}, {"consumer", false}, {"client", false}, {"code", false}, {"com", false}},
+	'd' - 'a': {{"deploy", false}},
+	'e' - 'a': {{"encryption", true}},
+	'i' - 'a': {{"integration", false}, {"id", false}, {"io", false}},
+	'j' - 'a': {{"jwt", true}},
+	'k' - 'a': {{"key", true}},
+	'l' - 'a': {{"license", true}, {"live", false}},
+	'm' - 'a': {{"master", false}},
+	'o' - 'a': {{"organization", false}, {"oauth", true}, {"org", false}},
+	'p' - 'a': {{"password", true}, {"personal", false}, {"private", true}, {"project", false}, {"passwd", true}, {"prod", false}, {"pass", true}, {"pub", false}, {"pat", true}, {"pwd", true}},
+	'r' - 'a': {{"refresh", false}, {"read", false}, {"rest", false}},
+	's' - 'a': {{"service", false}, {"signing", true}, {"session", false}, {"secret", true}, {"string", false}, {"server", false}, {"sdk", false}},
+	't' - 'a': {{"token", true}, {"test", false}},
+	'u' - 'a': {{"user", false}},
+	'v' - 'a': {{"v1", false}, {"v2", false}},
+	'w' - 'a': {{"webhook", false}, {"write", false}},
+}
+
+// vendorFollow is what may stand behind a vendor's name for vendorValue to read on.
+func vendorFollow() *set {
+	var s set
+	for i, words := range vendorWords {
+		if len(words) > 0 {
+			s.addLetter('a'+byte(i), true)
+		}
+	}
+	for _, c := range []byte("_-.\\ \t\n\r\"'`=:,>(?[]+|") {
+		s.add(c)
+	}
+	return &s
 }
 
 // vendorValue reads on from a vendor's name: known words and separators, then the value.
@@ -275,15 +268,16 @@ func nameSeparator(c byte) bool {
 
 // passWord returns the length of the vendor word at the start of b.
 func passWord(b []byte) (int, bool) {
-	best, strong := 0, false
-	for i := range vendorWords {
-		w := vendorWords[i].text
-		if len(w) <= best || len(w) > len(b) || fold(b[0]) != w[0] || !equalFold(b[:len(w)], w) {
-			continue
-		}
-		best, strong = len(w), vendorWords[i].strong
+	c := fold(b[0])
+	if c < 'a' || c > 'z' {
+		return 0, false
 	}
-	return best, strong
+	for _, w := range vendorWords[c-'a'] {
+		if len(w.text) <= len(b) && equalFold(b[:len(w.text)], w.text) {
+			return len(w.text), w.strong
+		}
+	}
+	return 0, false
 }
 
 func equalFold(b []byte, low string) bool {

@@ -100,11 +100,27 @@ func (a *automaton) link() {
 			queue = append(queue, t)
 		}
 	}
-	for i, t := range a.next {
-		if len(a.out[t]) > 0 {
-			a.next[i] = t | accept
-		}
+	a.settle(queue)
+}
+
+// settle numbers the states anew, in the order of their depth: those near the root, in which a walk spends its time, then
+// stand beside each other. It also marks the ones in which a keyword ends.
+func (a *automaton) settle(order []uint16) {
+	number := make([]uint16, len(a.out))
+	for i, s := range order {
+		number[s] = uint16(i + 1)
 	}
+	next, out := make([]uint16, len(a.next)), make([][]uint16, len(a.out))
+	for s := range a.out {
+		to := next[int(number[s])<<rowShift:][:1<<rowShift]
+		for c, t := range a.next[s<<rowShift:][:1<<rowShift] {
+			if to[c] = number[t]; len(a.out[t]) > 0 {
+				to[c] |= accept
+			}
+		}
+		out[number[s]] = a.out[s]
+	}
+	a.next, a.out = next, out
 }
 
 // classes gives each byte that occurs in a keyword a class of its own, its other case the same one, and all others 0.

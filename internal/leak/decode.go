@@ -2,6 +2,7 @@ package leak
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"unicode/utf8"
 )
@@ -77,7 +78,7 @@ func (h *hunt) within(plain []byte, how string, from, to int) {
 func (h *hunt) runs(start, end int, f func(from, to int)) {
 	b := h.b
 	for p := start + minRun - 1; p < min(len(b), end+minRun-1); p += minRun {
-		if !runByte[b[p]] {
+		if !runByte[b[p]] || p >= minRun/2 && p+minRun/2 < len(b) && apart(b[p-minRun/2:p+minRun/2+1]) {
 			continue
 		}
 		from := p
@@ -110,8 +111,54 @@ func (h *hunt) runs(start, end int, f func(from, to int)) {
 	}
 }
 
-// undo decodes base64 or hex if the result is text.
+// apart reports that no run of minRun bytes holds the middle one of b, which has minRun/2 bytes on either side: one side
+// or the other would be all of it. It looks at eight bytes at once and only for those that sort before '+', which are
+// most of what stands between words, so it may miss some.
+func apart(b []byte) bool {
+	_ = b[minRun]
+	left, right := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[17:])
+	return (below(left) || below(binary.LittleEndian.Uint64(b))) && (below(right) || below(binary.LittleEndian.Uint64(b[25:])))
+}
+
+// below reports a byte less than '+' among the eight of x.
+func below(x uint64) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	return (x-'+'*ones)&^x&high != 0
+}
+
+// sextet is what a character of base64 stands for, in either alphabet.
+var sextet = func() (t [256]uint8) {
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		t[c] = uint8(i)
+	}
+	t['-'], t['_'] = 62, 63
+	return t
+}()
+
+// promising reports that the first eight characters of a run begin a text, in base64 or hex. Those of names and of random
+// values seldom do.
+func promising(v []byte) bool {
+	var out [6]byte
+	var x uint64
+	for _, c := range v[:8] {
+		x = x<<6 | uint64(sextet[c])
+	}
+	for i := range out {
+		out[i] = byte(x >> (40 - 8*i))
+	}
+	if text(out[:]) {
+		return true
+	}
+	var plain [4]byte
+	_, err := hex.Decode(plain[:], v[:8])
+	return err == nil && text(plain[:])
+}
+
+// undo decodes base64 or hex, of at least minRun characters, if the result is text.
 func undo(v []byte) ([]byte, string) {
+	if !promising(v) {
+		return nil, ""
+	}
 	n := len(v)
 	for n > 0 && v[n-1] == '=' {
 		n--

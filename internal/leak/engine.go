@@ -24,6 +24,7 @@ type Engine struct {
 	auto     *automaton
 	rules    []compiled
 	triggers [][]trigger // by keyword id
+	acts     [][]act     // by state of the automaton: what to try where a keyword ends
 	always   []int       // regexp rules without a keyword
 }
 
@@ -48,9 +49,16 @@ const (
 )
 
 type trigger struct {
-	rule  int
-	kind  triggerKind
-	width [2]int
+	rule   int
+	kind   triggerKind
+	width  [2]int
+	follow *set // what may stand behind the keyword; nil is anything
+}
+
+// act is a trigger and the length of its keyword.
+type act struct {
+	trigger
+	length int
 }
 
 type triggerKind uint8
@@ -110,6 +118,14 @@ func CompileOptions(rules []Rule, opts Options) (*Engine, error) {
 	if e.auto, err = newAutomaton(words); err != nil {
 		return nil, err
 	}
+	e.acts = make([][]act, len(e.auto.out))
+	for state, ids := range e.auto.out {
+		for _, id := range ids {
+			for _, t := range e.triggers[id] {
+				e.acts[state] = append(e.acts[state], act{t, e.auto.length[id]})
+			}
+		}
+	}
 	return e, nil
 }
 
@@ -145,7 +161,7 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 		words := r.Keywords
 		if len(words) == 0 {
 			for _, k := range c.prog.prefixes() {
-				on(k, trigger{rule: index, kind: onPattern})
+				on(k, trigger{rule: index, kind: onPattern, follow: c.follow(k)})
 				words = append(words, k)
 			}
 			if words != nil {
@@ -157,7 +173,7 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 		}
 		for _, k := range words {
 			if c.prog.startsWith(k) {
-				on(k, trigger{rule: index, kind: onPattern})
+				on(k, trigger{rule: index, kind: onPattern, follow: c.follow(k)})
 				continue
 			}
 			if !c.prog.anchor(k) {
@@ -166,13 +182,13 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 			on(k, trigger{rule: index, kind: onPattern, width: c.prog.width})
 		}
 	default:
-		kind := onVendor
+		kind, follow := onVendor, vendorFollow()
 		c.class = classVendor
 		switch r.Assigned {
 		case assignGeneric:
-			kind, c.class = onGeneric, classGeneric
+			kind, c.class, follow = onGeneric, classGeneric, genericFollow()
 		case assignURL:
-			kind, c.class = onURL, classURL
+			kind, c.class, follow = onURL, classURL, nil
 		case "":
 		default:
 			if c.prog, err = compilePattern(r.Assigned, r.Fold); err != nil {
@@ -183,13 +199,25 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 			return fmt.Errorf("no keywords")
 		}
 		for _, k := range r.Keywords {
-			on(k, trigger{rule: index, kind: kind})
+			on(k, trigger{rule: index, kind: kind, follow: follow})
 		}
 	}
 	c.common = r.Loose && c.class == classVendor
 	e.rules = append(e.rules, c)
 	return nil
 }
+
+// follow is what may stand behind a keyword that begins the pattern. It is anything where a token that does not fit counts
+// as a miss.
+func (c *compiled) follow(keyword string) *set {
+	if c.unmistakable() && len(keyword) >= missLeast {
+		return nil
+	}
+	return c.prog.follow(keyword)
+}
+
+// unmistakable reports a format of which a beginning alone says what was meant.
+func (c *compiled) unmistakable() bool { return c.least >= 20 && c.Confidence >= High }
 
 // Find implements [Finder].
 func (e *Engine) Find(b []byte) iter.Seq[Match] {

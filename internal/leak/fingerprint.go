@@ -90,7 +90,7 @@ func guessable(v []byte) string {
 	}
 	s := measure(v)
 	switch {
-	case s.entropy*float64(min(s.n, 64)) < 48 || s.distinct < 8:
+	case s.entropy()*float64(min(s.n, 64)) < 48 || s.distinct < 8:
 		return "repeats itself"
 	case s.random() < 50 && (s.digit == 0 || s.n < 32):
 		return "looks like words, which could be guessed"

@@ -23,11 +23,14 @@ type hunt struct {
 	misses  []miss
 	last    int // end of the last generic name, to judge each name once
 	escapes []int
-	left    int // steps that patterns may still take; a text that uses them up is an attack, and gets shorter looks
+	tally   tally // of the candidate that is being judged
+	left    int   // steps that patterns may still take; a text that uses them up is an attack, and gets shorter looks
 }
 
 // miss is a place where a token's unmistakable prefix stands but the token does not fit: a cut or invented one.
 type miss struct{ at, least int }
+
+const missLeast = 4 // bytes of a token that fit before it counts as a miss
 
 // find looks for keywords in parts of b, or in all of it when there are none.
 func (e *Engine) find(b []byte, parts []Part, depth int) []Match {
@@ -76,33 +79,36 @@ func (h *hunt) doubt() {
 func (h *hunt) hit(state uint16, end int) {
 	e := h.e
 	end += h.from
-	for _, id := range e.auto.out[state] {
-		start := end - e.auto.length[id]
-		for _, t := range e.triggers[id] {
-			switch t.kind {
-			case onPattern:
-				h.pattern(&e.rules[t.rule], t, start)
-			case onVendor:
-				h.vendor(&e.rules[t.rule], start, end)
-			case onGeneric:
-				h.generic(&e.rules[t.rule], start, end)
-			case onURL:
-				h.address(&e.rules[t.rule], start, end)
-			case onRegexp:
-				if h.windows == nil {
-					h.windows = map[int][][2]int{}
-				}
-				h.windows[t.rule] = append(h.windows[t.rule], [2]int{max(0, start-e.rules[t.rule].before), min(len(h.b), end+e.rules[t.rule].behind)})
-			case onEscape:
-				h.escapes = append(h.escapes, start)
+	acts := e.acts[state]
+	for i := range acts {
+		t := &acts[i]
+		if t.follow != nil && end < len(h.b) && !t.follow.has(h.b[end]) {
+			continue
+		}
+		start := end - t.length
+		switch t.kind {
+		case onPattern:
+			h.pattern(&e.rules[t.rule], t.width, start)
+		case onVendor:
+			h.vendor(&e.rules[t.rule], start, end)
+		case onGeneric:
+			h.generic(&e.rules[t.rule], start, end)
+		case onURL:
+			h.address(&e.rules[t.rule], start, end)
+		case onRegexp:
+			if h.windows == nil {
+				h.windows = map[int][][2]int{}
 			}
+			h.windows[t.rule] = append(h.windows[t.rule], [2]int{max(0, start-e.rules[t.rule].before), min(len(h.b), end+e.rules[t.rule].behind)})
+		case onEscape:
+			h.escapes = append(h.escapes, start)
 		}
 	}
 }
 
 // pattern tries a token rule whose keyword starts at i.
-func (h *hunt) pattern(r *compiled, t trigger, i int) {
-	for start := max(0, i-t.width[1]); start <= i-t.width[0]; start++ {
+func (h *hunt) pattern(r *compiled, width [2]int, i int) {
+	for start := max(0, i-width[1]); start <= i-width[0]; start++ {
 		if !r.Loose && alnum(at(h.b, start-1)) && alnum(h.b[start]) && !escapeBefore(h.b, start) {
 			continue
 		}
@@ -111,7 +117,7 @@ func (h *hunt) pattern(r *compiled, t trigger, i int) {
 		}
 		end, from, to, ok := r.prog.match(h.b, start, &h.left)
 		if !ok || to <= from {
-			if end-start >= 4 && t.width[1] == 0 && r.least >= 20 && r.Confidence >= High {
+			if end-start >= missLeast && width[1] == 0 && r.unmistakable() {
 				h.misses = append(h.misses, miss{start, r.least})
 			}
 			continue
@@ -119,8 +125,8 @@ func (h *hunt) pattern(r *compiled, t trigger, i int) {
 		if !r.Loose && alnum(at(h.b, to)) && alnum(h.b[to-1]) {
 			continue
 		}
-		if t, ok := r.token(h.b[from:to]); ok {
-			h.add(r, start, end, from, to, t)
+		if r.token(h.tally.reset(), h.b[from:to]) {
+			h.add(r, start, end, from, to)
 		}
 		return
 	}
@@ -146,27 +152,26 @@ func escapeBefore(b []byte, i int) bool {
 // drew it, even from hex digits.
 const dullToken = 2.9
 
-// token scores a token that stands alone. The second result is false when the rule refuses the secret outright.
-func (r *compiled) token(v []byte) (tally, bool) {
-	var t tally
+// token scores a token that stands alone. The result is false when the rule refuses the secret outright.
+func (r *compiled) token(t *tally, v []byte) bool {
 	s := measure(v)
-	if s.weak() || r.MinEntropy > 0 && s.entropy <= r.MinEntropy || r.Check == NoCheck && !r.Human && s.n >= 24 && s.entropy < dullToken {
-		return t, false
+	if s.weak() || r.MinEntropy > 0 && s.entropy() <= r.MinEntropy || r.Check == NoCheck && !r.Human && s.n >= 24 && s.entropy() < dullToken {
+		return false
 	}
 	if r.MinRandom > 0 && s.random() < r.MinRandom || documented(v) {
-		return t, false
+		return false
 	}
 	t.add([...]int{0, 52, 65, 80, 95}[r.Confidence], "the format of "+r.ID)
 	switch r.Check.prove(v) {
 	case refuted:
-		return t, false
+		return false
 	case proved:
 		t.add(20, "checksum or structure holds")
-		return t, true
+		return true
 	}
 	if r.Human {
 		t.add(human(v), "a word or variable that stands for a secret")
-		return t, true
+		return true
 	}
 	if f := holds(v, hardFillerList); f != "" {
 		t.add(-60, "holds "+f)
@@ -176,7 +181,7 @@ func (r *compiled) token(v []byte) (tally, bool) {
 	if r.Check == NoCheck && s.n >= 16 && s.n < 200 && s.step >= 20 {
 		t.add(-35, "counts up")
 	}
-	return t, true
+	return true
 }
 
 func (h *hunt) vendor(r *compiled, start, end int) {
@@ -196,8 +201,8 @@ func (h *hunt) vendor(r *compiled, start, end int) {
 			return
 		}
 	}
-	t := vendor(b, &a, r.common, fits)
-	h.add(r, start, a.valueEnd, a.valueStart, a.valueEnd, t)
+	vendor(h.tally.reset(), b, &a, r.common, fits)
+	h.add(r, start, a.valueEnd, a.valueStart, a.valueEnd)
 }
 
 // fit looks for the vendor's own format where the value starts, or a little before: a key may begin with what looks like
@@ -235,8 +240,8 @@ func (h *hunt) generic(r *compiled, start, end int) {
 	if a.oper == "," && !firstArgument(h.b, lo) {
 		return // two neighbours in a list
 	}
-	t := generic(h.b, &a)
-	h.add(r, lo, a.valueEnd, a.valueStart, a.valueEnd, t)
+	generic(h.tally.reset(), h.b, &a)
+	h.add(r, lo, a.valueEnd, a.valueStart, a.valueEnd)
 }
 
 // firstArgument reports that the quoted name at i is the first argument of a call.
@@ -246,7 +251,9 @@ func firstArgument(b []byte, i int) bool {
 	return i >= 0 && b[i] == '('
 }
 
-func (h *hunt) add(r *compiled, start, end, from, to int, t tally) {
+// add keeps a candidate whose tally reached the threshold.
+func (h *hunt) add(r *compiled, start, end, from, to int) {
+	t := &h.tally
 	if t.sum < h.e.opts.Threshold {
 		return
 	}
@@ -260,7 +267,7 @@ func (h *hunt) add(r *compiled, start, end, from, to int, t tally) {
 		c = min(c+1, Medium)
 	}
 	h.got = append(h.got, found{class: r.class, Match: Match{
-		Rule: r.ID, Start: start, End: end, SecretStart: from, SecretEnd: to, Score: min(t.sum, 100), Confidence: c, Explain: t.reasons,
+		Rule: r.ID, Start: start, End: end, SecretStart: from, SecretEnd: to, Score: min(t.sum, 100), Confidence: c, Explain: slices.Clone(t.reasons),
 	}})
 }
 
@@ -302,12 +309,11 @@ func (h *hunt) regexp(i, from, to int) {
 			continue
 		}
 		v := h.b[from+s : from+e]
-		if r.MinEntropy > 0 && measure(v).entropy <= r.MinEntropy {
+		if m := measure(v); r.MinEntropy > 0 && m.entropy() <= r.MinEntropy {
 			continue
 		}
-		var t tally
-		t.add([...]int{0, 52, 65, 80, 95}[r.Confidence], "the expression of "+r.ID)
-		h.add(r, from+loc[0], from+loc[1], from+s, from+e, t)
+		h.tally.reset().add([...]int{0, 52, 65, 80, 95}[r.Confidence], "the expression of "+r.ID)
+		h.add(r, from+loc[0], from+loc[1], from+s, from+e)
 	}
 }
 

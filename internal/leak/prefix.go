@@ -149,3 +149,85 @@ func (p *program) almost(n int) bool {
 	walk(0, 0, 0)
 	return near
 }
+
+// follow returns the bytes that may stand behind the word, which is in lower case, in a match that begins with it; nil
+// when anything may, or nothing has to.
+func (p *program) follow(word string) *set {
+	const mostSteps = 5000
+	var s set
+	any, steps := false, 0
+	var walk func(pc, i int)
+	walk = func(pc, i int) {
+		if steps++; any || steps > mostSteps {
+			any = true
+			return
+		}
+		switch c := &p.code[pc]; c.op {
+		case opDone:
+			any = true
+		case opLit:
+			for j := range len(c.lit) {
+				if i == len(word) {
+					s.addLetter(c.lit[j], p.fold)
+					return
+				}
+				if fold(c.lit[j]) != word[i] {
+					return
+				}
+				i++
+			}
+			walk(pc+1, i)
+		case opSet:
+			for n := 0; ; n++ {
+				if n >= c.min {
+					walk(pc+1, i)
+				}
+				if n == c.max {
+					return
+				}
+				if i == len(word) {
+					s.addAll(&c.set)
+					return
+				}
+				if !c.set.has(word[i]) && !c.set.has(upper(word[i])) {
+					return
+				}
+				i++
+			}
+		case opAlt:
+			walk(c.x, i)
+			walk(c.y, i)
+		case opJump:
+			walk(c.x, i)
+		default:
+			walk(pc+1, i)
+		}
+	}
+	walk(0, 0)
+	if any {
+		return nil
+	}
+	return &s
+}
+
+// addLetter adds c, in both cases when case does not matter.
+func (s *set) addLetter(c byte, anyCase bool) {
+	s.add(c)
+	if anyCase {
+		s.add(fold(c))
+		s.add(upper(c))
+	}
+}
+
+func (s *set) addAll(o *set) {
+	for i := range s {
+		s[i] |= o[i]
+	}
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - 'a' + 'A'
+	}
+	return c
+}

@@ -6,10 +6,16 @@ import (
 	"sync"
 )
 
-// tally adds points and remembers why.
+// tally adds points and remembers why. A hunt has one, which it uses again and again: most candidates come to nothing.
 type tally struct {
 	sum     int
 	reasons []Reason
+}
+
+// reset empties t.
+func (t *tally) reset() *tally {
+	t.sum, t.reasons = 0, t.reasons[:0]
+	return t
 }
 
 func (t *tally) add(points int, why string) {
@@ -66,28 +72,28 @@ func classify(name []byte) (nameKind, string) {
 }
 
 // generic scores an assignment whose name alone says that a secret follows.
-func generic(b []byte, a *assignment) tally {
-	var t tally
+func generic(t *tally, b []byte, a *assignment) {
 	name, v := b[a.nameStart:a.nameEnd], b[a.valueStart:a.valueEnd]
 	kind, why := classify(name)
 	if kind == noName || len(v) < 4 {
-		return t
+		return
 	}
 	s := measure(v)
 	if s.weak() || holds(v, hardFillerList) != "" {
-		return t
+		return
 	}
 	if kind == passwordName {
 		if why == "pass" && !wholePass(name) || version(v) {
-			return t
+			return
 		}
-		return password(b, a, v, s)
+		password(t, b, a, v, &s)
+		return
 	}
 	if len(v) < 8 {
-		return t
+		return
 	}
 	if openly(v) != "" {
-		return t
+		return
 	}
 	r := s.random()
 	switch kind {
@@ -115,7 +121,7 @@ func generic(b []byte, a *assignment) tally {
 	}
 	switch {
 	case a.quote == 0:
-		t.add(code(v, s), "looks like code")
+		t.add(code(v, &s), "looks like code")
 	case bytes.IndexByte([]byte("$@&*%:"), v[0]) >= 0 && identifier(v[1:]):
 		t.add(-30, "a variable or template")
 	}
@@ -143,19 +149,17 @@ func generic(b []byte, a *assignment) tally {
 	if s.digit == 0 && s.upper == 0 && s.other == 0 && s.n < 20 {
 		t.add(-15, "lower-case letters only")
 	}
-	if pathLike(v, s) {
+	if pathLike(v, &s) {
 		t.add(-30, "path or address")
 	}
 	if s.brokenHex(v) {
 		t.add(-20, "hex digits that were cut")
 	}
-	return t
 }
 
 // password scores a value whose name says password: people's passwords are short and made of words, so the shape of
 // the assignment has to carry most of the weight.
-func password(b []byte, a *assignment, v []byte, s shape) tally {
-	var t tally
+func password(t *tally, b []byte, a *assignment, v []byte, s *shape) {
 	t.add(30, "the name says password")
 	r := s.random()
 	t.add(r/3, "looks drawn by a machine")
@@ -200,7 +204,6 @@ func password(b []byte, a *assignment, v []byte, s shape) tally {
 	if s.digit == s.n && s.n < 6 {
 		t.add(-15, "small number")
 	}
-	return t
 }
 
 var trivialWords = []string{
@@ -224,7 +227,7 @@ func trivial(v []byte) bool {
 const bareName = -30
 
 // code takes points from a bare value that is an expression or a name rather than a literal.
-func code(v []byte, s shape) int {
+func code(v []byte, s *shape) int {
 	switch {
 	case bytes.ContainsAny(v, "()[]{}"):
 		return -60
@@ -263,8 +266,13 @@ func dotted(v []byte) bool {
 	return true
 }
 
-func pathLike(v []byte, s shape) bool {
-	if bytes.Contains(v, []byte("://")) || v[0] == '/' || bytes.HasPrefix(v, []byte("./")) || bytes.HasPrefix(v, []byte("../")) {
+// opensPath reports the beginning of a path: /, ./ or ../.
+func opensPath(v []byte) bool {
+	return v[0] == '/' || v[0] == '.' && (at(v, 1) == '/' || at(v, 1) == '.' && at(v, 2) == '/')
+}
+
+func pathLike(v []byte, s *shape) bool {
+	if opensPath(v) || bytes.Contains(v, []byte("://")) {
 		return true
 	}
 	n := bytes.Count(v, []byte("/"))
@@ -272,19 +280,21 @@ func pathLike(v []byte, s shape) bool {
 }
 
 // vendor scores a value that follows a vendor's name.
-func vendor(b []byte, a *assignment, common, fits bool) tally {
-	var t tally
+func vendor(t *tally, b []byte, a *assignment, common, fits bool) {
 	v := b[a.valueStart:a.valueEnd]
+	if !fits && opensPath(v) {
+		return // most often: github.com/owner/repository
+	}
 	s := measure(v)
-	if s.weak() || s.distinct < 6 || holds(v, hardFillerList) != "" || pathLike(v, s) && !fits {
-		return t
+	if s.weak() || s.distinct < 6 || holds(v, hardFillerList) != "" || pathLike(v, &s) && !fits {
+		return
 	}
 	lo, _ := nameAround(b, a.nameStart, a.nameEnd)
 	if before, _ := classify(b[lo:a.nameStart]); before == noName {
-		return t
+		return
 	}
 	if after, _ := classify(b[a.nameEnd:min(a.valueStart, a.nameEnd+maxName)]); after == noName {
-		return t
+		return
 	}
 	t.add(25, "a vendor's name")
 	if a.strong {
@@ -333,7 +343,6 @@ func vendor(b []byte, a *assignment, common, fits bool) tally {
 	if dottedName(v) {
 		t.add(-40, "a host or file name")
 	}
-	return t
 }
 
 // dottedName reports a value such as api.vendor.com or file.min.js.

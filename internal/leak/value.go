@@ -3,81 +3,122 @@ package leak
 import (
 	"bytes"
 	"math"
+	"math/bits"
 	"sync"
 )
 
-// shape sums up what a value is made of. It is one pass, so that every judgement below is a comparison.
+// shape sums up what a value is made of. It is one pass, so that most judgements below are a comparison.
 type shape struct {
+	v                             []byte
 	n                             int
 	lower, upper, digit, other    int
 	distinct                      int
-	entropy                       float64 // bits per byte
-	pairs, common                 int     // adjacent letters; how many of them are usual in words
-	run                           int     // longest run of one byte
-	step                          int     // longest run of bytes that count up by one
-	hexOnly, dashes, turns, blank int     // turns: changes between letters, digits and case
+	pairs, common                 int // adjacent letters; how many of them are usual in words
+	run                           int // longest run of one byte
+	step                          int // longest run of bytes that count up by one
+	hexOnly, dashes, turns, blank int // turns: changes between letters, digits and case
 }
 
+// kinds of bytes, as measure counts them
+const (
+	kindOther = iota
+	kindDigit
+	kindLower
+	kindUpper
+	kindOf   = 3
+	notHex   = 1 << 2 // neither a hex digit nor a dash
+	isDash   = 1 << 3
+	isBlank  = 1 << 4
+	isLetter = 1 << 5
+)
+
+var byteKinds = func() (t [256]uint8) {
+	for i := range 256 {
+		switch c := byte(i); {
+		case '0' <= c && c <= '9':
+			t[c] = kindDigit
+		case 'a' <= c && c <= 'z':
+			t[c] = kindLower | isLetter
+		case 'A' <= c && c <= 'Z':
+			t[c] = kindUpper | isLetter
+		case c == '-':
+			t[c] = isDash
+		case c == ' ' || c == '\t' || c == '\n':
+			t[c] = isBlank
+		}
+		if c := byte(i); !isHex(c) && c != '-' {
+			t[c] |= notHex
+		}
+	}
+	return t
+}()
+
 func measure(v []byte) shape {
-	s := shape{n: len(v), run: 1, step: 1, hexOnly: 1}
+	s := shape{v: v, n: len(v), run: 1, step: 1}
 	if len(v) == 0 {
+		s.hexOnly = 1
 		return s
 	}
-	var count [256]uint16
+	var seen [4]uint64
+	var kinds [4]int
 	run, step := 1, 1
 	var last byte
-	kind := byte(0)
+	var before, all uint8
 	for i, c := range v {
-		count[c]++
-		k := byte('o')
-		switch {
-		case '0' <= c && c <= '9':
-			s.digit++
-			k = 'd'
-		case 'a' <= c && c <= 'z':
-			s.lower++
-			k = 'l'
-		case 'A' <= c && c <= 'Z':
-			s.upper++
-			k = 'u'
-		case c == '-':
-			s.dashes++
-			s.other++
-		case c == ' ' || c == '\t' || c == '\n':
-			s.blank++
-			s.other++
-		default:
-			s.other++
-		}
-		if !isHex(c) && c != '-' {
-			s.hexOnly = 0
+		seen[c>>6] |= 1 << (c & 63)
+		k := byteKinds[c]
+		kinds[k&kindOf]++
+		all |= k
+		if k&(isDash|isBlank) != 0 {
+			if k&isDash != 0 {
+				s.dashes++
+			} else {
+				s.blank++
+			}
 		}
 		if i > 0 {
-			if k != kind && !(kind == 'u' && k == 'l') {
+			if k&kindOf != before&kindOf && (before&kindOf != kindUpper || k&kindOf != kindLower) {
 				s.turns++
 			}
-			a, b := fold(last), fold(c)
-			if 'a' <= a && a <= 'z' && 'a' <= b && b <= 'z' {
+			if k&before&isLetter != 0 {
 				s.pairs++
-				if usualPair(a, b) {
+				if usualPair(last|0x20, c|0x20) {
 					s.common++
 				}
 			}
 			run, step = grow(run, c == last), grow(step, c == last+1)
 			s.run, s.step = max(s.run, run), max(s.step, step)
 		}
-		last, kind = c, k
+		last, before = c, k
 	}
-	total := float64(len(v))
-	for _, c := range v {
-		if n := count[c]; n > 0 {
-			count[c] = 0
-			s.distinct++
-			p := float64(n) / total
-			s.entropy -= p * math.Log2(p)
-		}
+	s.other, s.digit, s.lower, s.upper = kinds[kindOther], kinds[kindDigit], kinds[kindLower], kinds[kindUpper]
+	if all&notHex == 0 {
+		s.hexOnly = 1
+	}
+	for _, m := range seen {
+		s.distinct += bits.OnesCount64(m)
 	}
 	return s
+}
+
+// entropy is in bits per byte.
+func (s *shape) entropy() float64 {
+	if s.n == 0 {
+		return 0
+	}
+	var count [256]uint16
+	for _, c := range s.v {
+		count[c]++
+	}
+	e, total := 0.0, float64(s.n)
+	for _, c := range s.v {
+		if n := count[c]; n > 0 {
+			count[c] = 0
+			p := float64(n) / total
+			e -= p * math.Log2(p)
+		}
+	}
+	return e
 }
 
 func grow(n int, more bool) int {
@@ -99,18 +140,20 @@ var usual = [26]string{
 	"aceipt", "aeiloprst", "aeio",
 }
 
-func usualPair(a, b byte) bool {
-	follow := usual[a-'a']
-	for i := range len(follow) {
-		if follow[i] == b {
-			return true
+// usualPairs holds usual as bits.
+var usualPairs = func() (t [26]uint32) {
+	for a, follow := range usual {
+		for i := range len(follow) {
+			t[a] |= 1 << (follow[i] - 'a')
 		}
 	}
-	return false
-}
+	return t
+}()
+
+func usualPair(a, b byte) bool { return usualPairs[a-'a']>>(b-'a')&1 != 0 }
 
 // random says how much a value looks as if a machine had drawn it: 0 not at all, 100 certainly.
-func (s shape) random() int {
+func (s *shape) random() int {
 	if s.n < 6 || s.distinct < 5 {
 		return 0
 	}
@@ -128,7 +171,7 @@ func (s shape) random() int {
 	}
 	best := math.Log2(float64(min(alphabet, s.n)))
 	if best > 0 {
-		r += int(45 * min(1, max(0, (s.entropy/best-0.55)/0.35)))
+		r += int(45 * min(1, max(0, (s.entropy()/best-0.55)/0.35)))
 	}
 	if s.digit > 0 && s.lower+s.upper > 0 {
 		r += 15
