@@ -38,9 +38,22 @@ func Peer(r *http.Request) netip.Addr {
 // ErrTooLarge says that a body is longer than its bound.
 var ErrTooLarge = errors.New("request body too large")
 
+// trusted is how many bytes a request may announce to be given room for before they have come.
+const trusted = 64 << 10
+
 // Body reads at most limit bytes; ErrTooLarge when there are more.
 func Body(r *http.Request, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var b []byte
+	var err error
+	switch n := r.ContentLength; {
+	case n > limit:
+		return nil, ErrTooLarge
+	case 0 < n && n <= trusted:
+		b = make([]byte, n)
+		_, err = io.ReadFull(r.Body, b)
+	default:
+		b, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
+	}
 	if err != nil {
 		return nil, errors.New("error reading the body")
 	}
@@ -51,77 +64,148 @@ func Body(r *http.Request, limit int64) ([]byte, error) {
 }
 
 // Object reads the members of a JSON object strictly (RFC 8259 with what RFC 7493 forbids): no member twice, no NUL in
-// a name, at most depth levels, nothing behind the end. Empty text is an empty object.
+// a name, at most depth levels, nothing behind the end. Empty text is an empty object. The members lie in b.
 func Object(b []byte, depth int) (map[string]json.RawMessage, error) {
-	if len(bytes.TrimSpace(b)) == 0 {
+	w := walker{b}
+	switch {
+	case len(bytes.TrimSpace(b)) == 0:
 		return nil, nil
-	}
-	if !utf8.Valid(b) {
+	case !utf8.Valid(b):
 		return nil, errors.New("it is not valid UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	if err := value(d, depth); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("something follows the JSON value")
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(b, &members); err != nil || members == nil {
+	case !json.Valid(b):
+		return nil, malformed(b)
+	case w.next() != '{':
 		return nil, errors.New("the body must be a JSON object")
+	}
+	members := map[string]json.RawMessage{}
+	if err := w.value(depth, members); err != nil {
+		return nil, err
 	}
 	return members, nil
 }
 
-var errJSON = errors.New("it is no well-formed JSON")
-
-// value walks one value. What it refuses, encoding/json would quietly accept.
-func value(d *json.Decoder, depth int) error {
-	t, err := d.Token()
-	if err != nil {
-		return errJSON
+// malformed says what is wrong with what is not JSON.
+func malformed(b []byte) error {
+	var first json.RawMessage
+	if json.NewDecoder(bytes.NewReader(b)).Decode(&first) == nil {
+		return errors.New("something follows the JSON value")
 	}
-	delim, ok := t.(json.Delim)
-	switch {
-	case !ok:
+	return errors.New("it is no well-formed JSON")
+}
+
+// walker goes once through JSON that encoding/json found valid, so that it need not look for what cannot be there. What it
+// refuses, encoding/json would quietly accept.
+type walker struct{ rest []byte }
+
+// next skips space, and answers the byte behind it.
+func (w *walker) next() byte {
+	for w.rest[0] == ' ' || w.rest[0] == '\n' || w.rest[0] == '\t' || w.rest[0] == '\r' {
+		w.rest = w.rest[1:]
+	}
+	return w.rest[0]
+}
+
+// value walks one value. Of an object it keeps the members in members, where there is one.
+func (w *walker) value(depth int, members map[string]json.RawMessage) error {
+	switch open := w.next(); {
+	case open == '"':
+		w.text()
+		return nil
+	case open != '{' && open != '[': // a number, true, false, null
+		end := bytes.IndexAny(w.rest, ",]} \t\r\n")
+		w.rest = w.rest[max(end, 0):]
 		return nil
 	case depth == 0:
 		return errors.New("it is nested too deeply")
-	case delim == '[':
-		for d.More() {
-			if err := value(d, depth-1); err != nil {
-				return err
-			}
-		}
-		return end(d)
+	case open == '{':
+		return w.object(depth, members)
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		k, err := d.Token()
-		if err != nil {
-			return errJSON
+	for w.rest = w.rest[1:]; w.next() != ']'; w.comma() {
+		if err := w.value(depth-1, nil); err != nil {
+			return err
 		}
-		name, _ := k.(string)
+	}
+	w.rest = w.rest[1:]
+	return nil
+}
+
+func (w *walker) object(depth int, members map[string]json.RawMessage) error {
+	if members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	for w.rest = w.rest[1:]; w.next() != '}'; w.comma() {
+		name := unquote(w.text())
+		w.next() // the colon
+		w.rest = w.rest[1:]
+		w.next()
+		_, twice := members[name]
 		switch {
-		case seen[name]:
+		case twice:
 			return errors.New("member " + strconv.Quote(name) + " stands twice")
 		case strings.ContainsRune(name, 0):
 			return errors.New("a member's name holds a NUL")
 		}
-		seen[name] = true
-		if err := value(d, depth-1); err != nil {
+		from := w.rest
+		if err := w.value(depth-1, nil); err != nil {
 			return err
 		}
+		size := len(from) - len(w.rest)
+		members[name] = json.RawMessage(from[:size:size])
 	}
-	return end(d)
+	w.rest = w.rest[1:]
+	return nil
 }
 
-func end(d *json.Decoder) error {
-	if _, err := d.Token(); err != nil {
-		return errJSON
+// comma steps over the comma between two members, or is at their end.
+func (w *walker) comma() {
+	if w.next() == ',' {
+		w.rest = w.rest[1:]
 	}
-	return nil
+}
+
+// text steps over a string and answers it with its quotes.
+func (w *walker) text() []byte {
+	for i := 1; ; i++ {
+		switch w.rest[i] {
+		case '\\':
+			i++
+		case '"':
+			text := w.rest[:i+1]
+			w.rest = w.rest[i+1:]
+			return text
+		}
+	}
+}
+
+// unquote reads a string as encoding/json does.
+func unquote(quoted []byte) (s string) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		panic("wire: internal error: " + err.Error()) // it is a string of valid JSON
+	}
+	return s
+}
+
+// AppendText appends s as a JSON string, as encoding/json writes it.
+func AppendText(b []byte, s string) []byte {
+	at, from := len(b), 0
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(append(b, s[from:i]...), '\\')
+			from = i
+		case c < ' ' || c > '~' || c == '<' || c == '>' || c == '&':
+			j, err := json.Marshal(s)
+			if err != nil {
+				panic("wire: internal error: " + err.Error()) // strings always marshal
+			}
+			return append(b[:at], j...)
+		}
+	}
+	return append(append(b, s[from:]...), '"')
 }
 
 // Canonical is a JSON object in the form that the house keeps maps in: members sorted, numbers as they were written, no spaces. It

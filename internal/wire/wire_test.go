@@ -1,8 +1,15 @@
 package wire_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/keephold/keephold/internal/wire"
 )
@@ -24,11 +31,92 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// FuzzObject holds that Object takes what a walk over encoding/json's tokens takes, and finds the members that it finds.
 func FuzzObject(f *testing.F) {
-	f.Add([]byte(`{"a":[1,{"b":null}]}`))
+	for _, seed := range []string{
+		`{"a":[1,{"b":null}]}`, ` { "a" : "x\\"}" , "b":[ ] ,"c":{} }`, `{"\u0061":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `{"\ud800":true,"\ud801":-1e5}`, `{"":{"":[[],{}]}}`, "{}\u00a0",
+	} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if m, err := wire.Object(b, 16); err == nil && len(b) > 0 && m == nil && len(strings.TrimSpace(string(b))) > 0 {
-			t.Errorf("%q: neither an object nor an error", b)
+		const depth = 6
+		got, err := wire.Object(b, depth)
+		want, wantErr := byTokens(b, depth)
+		if (err == nil) != (wantErr == nil) || !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
+			t.Errorf("%q\ngot  %q, %v\nwant %q, %v", b, got, err, want, wantErr)
 		}
 	})
+}
+
+func byTokens(b []byte, depth int) (members map[string]json.RawMessage, err error) {
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := walk(d, depth); err != nil || !utf8.Valid(b) {
+		return nil, fmt.Errorf("refused: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("something follows")
+	}
+	if err := json.Unmarshal(b, &members); err != nil || members == nil {
+		return nil, fmt.Errorf("no object: %w", err)
+	}
+	return members, nil
+}
+
+func walk(d *json.Decoder, depth int) error {
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	open, ok := t.(json.Delim)
+	if !ok {
+		return nil
+	}
+	if depth == 0 {
+		return errors.New("too deep")
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			k, err := d.Token()
+			name, _ := k.(string)
+			if err != nil || seen[name] || strings.ContainsRune(name, 0) {
+				return fmt.Errorf("name: %w", err)
+			}
+			seen[name] = true
+		}
+		if err := walk(d, depth-1); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
+// FuzzAppendText holds that a string is written as encoding/json writes it.
+func FuzzAppendText(f *testing.F) {
+	for _, seed := range []string{"", "plain", `"<&>\`, "\u2028\x7f", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		want, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := wire.AppendText(nil, s); string(got) != string(want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func BenchmarkObject(b *testing.B) {
+	text := []byte(`{"SecretId":"service-007","VersionStage":"AWSCURRENT"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := wire.Object(text, 64); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keephold/keephold/internal/auth"
+	"github.com/keephold/keephold/internal/wire"
 )
 
 // answer is what a handler has to say. data and auth are JSON already; nil data is the vendor's empty answer (204).
@@ -72,19 +73,9 @@ func keys(names []string) (answer, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendName(b, n)
+		b = wire.AppendText(b, n)
 	}
 	return answer{data: append(b, "]}"...)}, nil
-}
-
-// appendName is appendJSON for what nearly always stands for itself: a list has a thousand of them.
-func appendName(b []byte, name string) []byte {
-	for _, c := range []byte(name) {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			return appendJSON(b, name)
-		}
-	}
-	return append(append(append(b, '"'), name...), '"')
 }
 
 func (f *Front) answer(w http.ResponseWriter, rq *request, a answer) {
