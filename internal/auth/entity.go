@@ -2,7 +2,7 @@ package auth
 
 import (
 	"context"
-	"fmt"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -86,7 +86,15 @@ func NewID() string {
 	var b [16]byte
 	randomBytes(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	var text [36]byte
+	at := text[:0]
+	for i, part := range [][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if i > 0 {
+			at = append(at, '-')
+		}
+		at = hex.AppendEncode(at, part)
+	}
+	return string(at)
 }
 
 // enter finds or makes the entity that signs in, and notes what the method says of it.

@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// canonicalRequest is what both sides hash:
+// canonicalHash is the hash of what both sides write down of a request:
 //
 //	METHOD \n canonical URI \n canonical query \n canonical headers \n signed headers \n hash of the body
-func canonicalRequest(r *http.Request, q query, names []string, body []byte) []byte {
-	b := make([]byte, 0, 512)
-	b = append(append(b, r.Method...), '\n')
+func canonicalHash(r *http.Request, q query, names signedNames, body []byte) [sha256.Size]byte {
+	var room [1024]byte
+	b := append(append(room[:0], r.Method...), '\n')
 	b = append(appendPath(b, wirePath(r)), '\n')
 	b = append(q.append(b), '\n')
-	for _, name := range names {
+	for name := range strings.SplitSeq(string(names), ";") {
 		b = append(append(b, name...), ':')
 		b = append(appendHeader(b, r, name), '\n')
 	}
 	b = append(b, '\n')
-	b = append(append(b, strings.Join(names, ";")...), '\n')
+	b = append(append(b, names...), '\n')
 	sum := sha256.Sum256(body)
-	return hex.AppendEncode(b, sum[:])
+	return sha256.Sum256(hex.AppendEncode(b, sum[:]))
 }
 
 // wirePath is the path as it stood in the request.
@@ -84,9 +84,13 @@ func appendHeader(b []byte, r *http.Request, name string) []byte {
 	case "transfer-encoding":
 		return append(b, strings.Join(r.TransferEncoding, ",")...)
 	}
-	for i, v := range r.Header[http.CanonicalHeaderKey(name)] {
+	for i, v := range valuesOf(r.Header, name) {
 		if i > 0 {
 			b = append(b, ',')
+		}
+		if isTrim(v) {
+			b = append(b, v...)
+			continue
 		}
 		for j, word := range strings.Fields(v) {
 			if j > 0 {
@@ -98,18 +102,73 @@ func appendHeader(b []byte, r *http.Request, name string) []byte {
 	return b
 }
 
-// signedHeaders reads the list, which must be sorted, in lower case, and hold each name once.
-func signedHeaders(text string) ([]string, error) {
-	names := strings.Split(text, ";")
-	if text == "" || len(names) > maxHeaders {
-		return nil, incomplete("'SignedHeaders' must list the headers that were signed.")
+// valuesOf is h.Values without making the canonical name anew each time.
+func valuesOf(h http.Header, lower string) []string {
+	var room [64]byte
+	if len(lower) > len(room) {
+		return h.Values(lower)
 	}
-	for i, n := range names {
-		if n == "" || n != strings.ToLower(n) || strings.ContainsAny(n, " :\n,") || i > 0 && names[i-1] >= n {
-			return nil, incomplete("'SignedHeaders' must be sorted names in lower case, each once.")
+	start := true
+	for i := range len(lower) {
+		c := lower[i]
+		if start && 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		room[i], start = c, c == '-'
+	}
+	return h[string(room[:len(lower)])]
+}
+
+// isTrim says that a value has nothing but single spaces between its words.
+func isTrim(v string) bool {
+	space := true
+	for i := range len(v) {
+		c := v[i]
+		if c < ' ' || c > '~' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space
+}
+
+// signedNames is the list of the headers that were signed: sorted, in lower case, each name once, with a semicolon between two.
+type signedNames string
+
+func readSignedNames(text string) (signedNames, error) {
+	count, last := 0, ""
+	for n := range strings.SplitSeq(text, ";") {
+		if count++; text == "" || count > maxHeaders {
+			return "", incomplete("'SignedHeaders' must list the headers that were signed.")
+		}
+		if n == "" || n != strings.ToLower(n) || strings.ContainsAny(n, " :\n,") || last >= n {
+			return "", incomplete("'SignedHeaders' must be sorted names in lower case, each once.")
+		}
+		last = n
+	}
+	return signedNames(text), nil
+}
+
+// has says whether a header was signed, whatever the case that its name is written in.
+func (s signedNames) has(header string) bool {
+	for n := range strings.SplitSeq(string(s), ";") {
+		if strings.EqualFold(n, header) {
+			return true
 		}
 	}
-	return names, nil
+	return false
+}
+
+// unsigned answers a header that chooses the operation, or says who asks, and was not signed: it could have been exchanged behind
+// the signer's back.
+func (s signedNames) unsigned(h http.Header) (name string, found bool) {
+	const prefix = "x-amz-"
+	for name := range h {
+		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) && !s.has(name) {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // query is a decoded query string, in the order it was written.

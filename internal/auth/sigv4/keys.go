@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"hash"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -19,7 +21,7 @@ type Keys struct {
 
 type derived struct {
 	from [sha256.Size]byte // hash of the secret: another secret's key is never answered
-	key  []byte
+	macs *sync.Pool        // of hash.Hash under the key: making one costs as much as signing with it
 }
 
 // NewKeys makes an empty cache.
@@ -31,14 +33,21 @@ func NewKeys() *Keys {
 	return &Keys{c}
 }
 
-func (k *Keys) signing(s Scope, shared []byte) []byte {
+// sign signs text with the key of a scope.
+func (k *Keys) sign(s Scope, shared, text []byte) (sum [sha256.Size]byte) {
 	from := sha256.Sum256(shared)
-	if d, ok := k.cache.Get(s); ok && subtle.ConstantTimeCompare(d.from[:], from[:]) == 1 {
-		return d.key
+	d, ok := k.cache.Get(s)
+	if !ok || subtle.ConstantTimeCompare(d.from[:], from[:]) != 1 {
+		key := SigningKey(shared, s.Date, s.Region, s.Service)
+		d = derived{from, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+		k.cache.Add(s, d)
 	}
-	d := derived{from, SigningKey(shared, s.Date, s.Region, s.Service)}
-	k.cache.Add(s, d)
-	return d.key
+	mac := d.macs.Get().(hash.Hash)
+	defer d.macs.Put(mac)
+	mac.Reset()
+	mac.Write(text)
+	mac.Sum(sum[:0])
+	return sum
 }
 
 // SigningKey derives the key that signs requests of one day to one service of one region.

@@ -59,8 +59,6 @@ var (
 // Scope is what a signature is good for.
 type Scope struct{ AccessKey, Date, Region, Service string }
 
-func (s Scope) path() string { return s.Date + "/" + s.Region + "/" + s.Service + "/" + terminator }
-
 // Signed is a request's signature, read and ready to be verified.
 type Signed struct {
 	Scope
@@ -69,6 +67,7 @@ type Signed struct {
 	time      time.Time
 	expires   time.Duration // of a presigned request; 0: Skew
 	toSign    []byte
+	room      [192]byte // where toSign lies, unless it is longer
 	signature [sha256.Size]byte
 }
 
@@ -96,21 +95,30 @@ func parseHeader(r *http.Request, text string, body []byte) (*Signed, error) {
 	if !ok {
 		return nil, incomplete("Unsupported authorization type; only " + algorithm + " is.")
 	}
-	fields := map[string]string{}
+	var credential, list, signature string
 	for part := range strings.SplitSeq(rest, ",") {
-		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
-		if _, twice := fields[name]; !ok || twice || value == "" {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		var into *string
+		switch name {
+		case "Credential":
+			into = &credential
+		case "SignedHeaders":
+			into = &list
+		case "Signature":
+			into = &signature
+		}
+		if into == nil || *into != "" || value == "" {
 			return nil, incomplete("Authorization header must have 'Credential', 'SignedHeaders' and 'Signature', each once.")
 		}
-		fields[name] = value
+		*into = value
 	}
-	if len(fields) != 3 || fields["Credential"] == "" || fields["SignedHeaders"] == "" || fields["Signature"] == "" {
+	if credential == "" || list == "" || signature == "" {
 		return nil, incomplete("Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter.")
 	}
 	s := &Signed{}
 	if dates := r.Header["X-Amz-Date"]; len(dates) != 1 {
 		return nil, incomplete("Authorization header requires existence of one 'X-Amz-Date' header.")
-	} else if err := s.read(fields["Credential"], dates[0], fields["Signature"]); err != nil {
+	} else if err := s.read(credential, dates[0], signature); err != nil {
 		return nil, err
 	}
 	if tokens := r.Header["X-Amz-Security-Token"]; len(tokens) > 1 {
@@ -118,18 +126,15 @@ func parseHeader(r *http.Request, text string, body []byte) (*Signed, error) {
 	} else if len(tokens) == 1 {
 		s.Token = tokens[0]
 	}
-	names, err := signedHeaders(fields["SignedHeaders"])
+	names, err := readSignedNames(list)
 	if err != nil {
 		return nil, err
 	}
-	if !has(names, "host") || !has(names, "x-amz-date") {
+	if !names.has("host") || !names.has("x-amz-date") {
 		return nil, incomplete("'Host' and 'X-Amz-Date' must be signed.")
 	}
-	// What chooses the operation, or who asks, must not be exchanged behind the signer's back.
-	for name := range r.Header {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") && !has(names, lower) {
-			return nil, incomplete("'" + name + "' must be a 'SignedHeader' in the AWS Authorization.")
-		}
+	if name, found := names.unsigned(r.Header); found {
+		return nil, incomplete("'" + name + "' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -157,17 +162,15 @@ func parsePresigned(r *http.Request, q query, body []byte) (*Signed, error) {
 		s.expires = time.Duration(seconds) * time.Second
 	}
 	s.Token = one("X-Amz-Security-Token")
-	names, err := signedHeaders(one("X-Amz-SignedHeaders"))
+	names, err := readSignedNames(one("X-Amz-SignedHeaders"))
 	if err != nil {
 		return nil, err
 	}
-	if !has(names, "host") {
+	if !names.has("host") {
 		return nil, incomplete("'Host' must be signed.")
 	}
-	for name := range r.Header {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") && !has(names, lower) {
-			return nil, incomplete("'" + name + "' must be a 'SignedHeader' in the AWS Authorization.")
-		}
+	if name, found := names.unsigned(r.Header); found {
+		return nil, incomplete("'" + name + "' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	s.sign(r, q.without("X-Amz-Signature"), names, body)
 	return s, nil
@@ -175,13 +178,12 @@ func parsePresigned(r *http.Request, q query, body []byte) (*Signed, error) {
 
 // read takes the credential scope, the time and the signature apart.
 func (s *Signed) read(credential, date, signature string) error {
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 || parts[4] != terminator {
+	if strings.Count(credential, "/") != 4 || !strings.HasSuffix(credential, "/"+terminator) {
 		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.")
 	}
-	s.Scope = Scope{parts[0], parts[1], parts[2], parts[3]}
-	for _, p := range parts[:4] {
-		if p == "" || len(p) > 128 {
+	rest := credential
+	for _, part := range []*string{&s.AccessKey, &s.Date, &s.Region, &s.Service} {
+		if *part, rest, _ = strings.Cut(rest, "/"); *part == "" || len(*part) > 128 {
 			return incomplete("Credential must have exactly 5 slash-delimited elements, none of them empty.")
 		}
 	}
@@ -200,21 +202,20 @@ func (s *Signed) read(credential, date, signature string) error {
 }
 
 // sign makes the string that was signed.
-func (s *Signed) sign(r *http.Request, q query, names []string, body []byte) {
-	canonical := sha256.Sum256(canonicalRequest(r, q, names, body))
-	b := make([]byte, 0, 160)
-	b = append(append(b, algorithm...), '\n')
+func (s *Signed) sign(r *http.Request, q query, names signedNames, body []byte) {
+	canonical := canonicalHash(r, q, names, body)
+	b := append(append(s.room[:0], algorithm...), '\n')
 	b = append(s.time.AppendFormat(b, stamp), '\n')
-	b = append(append(b, s.path()...), '\n')
+	for _, word := range []string{s.Date, "/", s.Region, "/", s.Service, "/", terminator, "\n"} {
+		b = append(b, word...)
+	}
 	s.toSign = hex.AppendEncode(b, canonical[:])
 }
 
 // Verify checks the signature with the secret of the access key, in constant time, and then that its time is now.
 func (s *Signed) Verify(keys *Keys, shared []byte, now time.Time) error {
-	mac := hmac.New(sha256.New, keys.signing(s.Scope, shared))
-	mac.Write(s.toSign)
-	var sum [sha256.Size]byte
-	if !hmac.Equal(mac.Sum(sum[:0]), s.signature[:]) {
+	sum := keys.sign(s.Scope, shared, s.toSign)
+	if !hmac.Equal(sum[:], s.signature[:]) {
 		return errMismatch
 	}
 	life := Skew
@@ -232,12 +233,3 @@ func (s *Signed) Verify(keys *Keys, shared []byte, now time.Time) error {
 }
 
 func minutes(d time.Duration) string { return strconv.Itoa(int(d/time.Minute)) + " min." }
-
-func has(sorted []string, name string) bool {
-	for _, n := range sorted {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}

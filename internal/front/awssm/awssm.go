@@ -128,8 +128,8 @@ type request struct {
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq := &request{front: f, ctx: r.Context(), http: r, id: auth.NewID()}
-	w.Header().Set("X-Amzn-Requestid", rq.id)
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header()["X-Amzn-Requestid"] = []string{rq.id}
+	w.Header()["Cache-Control"] = noStore
 	switch {
 	case strings.HasPrefix(r.URL.Path, ContainerPath):
 		rq.container(w)
@@ -140,7 +140,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-const jsonType = "application/x-amz-json-1.1"
+var jsonType, noStore = []string{"application/x-amz-json-1.1"}, []string{"no-store"} // of headers; nobody changes them
 
 // json is the protocol of Secrets Manager.
 func (rq *request) json(w http.ResponseWriter) {
@@ -149,12 +149,14 @@ func (rq *request) json(w http.ResponseWriter) {
 		rq.fail(w, err)
 		return
 	}
-	b, err := json.Marshal(out)
-	if err != nil {
+	var b []byte
+	if v, ok := out.(valueAnswer); ok {
+		b = v.append(nil)
+	} else if b, err = json.Marshal(out); err != nil {
 		rq.fail(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", jsonType)
+	w.Header()["Content-Type"] = jsonType
 	_, _ = w.Write(b) // a client that went away has no use for the error
 }
 
@@ -253,7 +255,7 @@ func (f *Front) spaceOf(ns secret.NamespaceID, account, region string) string {
 
 func (rq *request) fail(w http.ResponseWriter, err error) {
 	e := rq.shape(err)
-	w.Header().Set("Content-Type", jsonType)
+	w.Header()["Content-Type"] = jsonType
 	w.WriteHeader(e.status)
 	b, _ := json.Marshal(struct {
 		Type    string `json:"__type"`

@@ -1,6 +1,7 @@
 package awssm
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -15,9 +16,17 @@ func (rq *request) into(dst any) error {
 		if !ok {
 			continue
 		}
-		if err := json.Unmarshal(raw, v.Field(i).Addr().Interface()); err != nil {
+		to := v.Field(i).Addr().Interface()
+		if text, ok := to.(*string); ok && plain(raw) {
+			*text = string(raw[1 : len(raw)-1])
+			continue
+		}
+		if err := json.Unmarshal(raw, to); err != nil {
 			return &apiError{"SerializationException", "", http.StatusBadRequest}
 		}
 	}
 	return nil
 }
+
+// plain says that JSON is a string in which every byte stands for itself, as nearly all are.
+func plain(raw json.RawMessage) bool { return raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 }
