@@ -21,6 +21,9 @@ func (d *discard) Header() http.Header { return d.header }
 func (d *discard) WriteHeader(s int)   { d.status = s }
 func (d *discard) Write(b []byte) (int, error) {
 	d.bytes += len(b)
+	if d.status == 0 {
+		d.status = http.StatusOK
+	}
 	return len(b), nil
 }
 

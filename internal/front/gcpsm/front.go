@@ -37,7 +37,8 @@ type Front struct {
 	desk    *custody.Desk
 	prover  *gcpsa.Prover
 	methods map[string]*method // by RPC
-	ids     map[string]string  // project ids by number
+	routes  []route
+	ids     map[string]string // project ids by number
 }
 
 // New checks the configuration and starts nothing.
@@ -51,7 +52,7 @@ func New(cfg Config) (*Front, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	f := &Front{cfg: cfg, desk: cfg.Desk, prover: gcpsa.NewProver(), methods: map[string]*method{}, ids: map[string]string{}}
+	f := &Front{cfg: cfg, desk: cfg.Desk, prover: gcpsa.NewProver(), methods: map[string]*method{}, routes: routes(), ids: map[string]string{}}
 	for _, m := range methods() {
 		f.methods[m.name] = m
 	}

@@ -2,13 +2,16 @@ package gcpsm
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
 func TestTarget(t *testing.T) {
+	front := &Front{routes: routes()}
 	for _, test := range []struct{ verb, path, rpc, name string }{
 		{"GET", "/v1/projects/p/secrets", "ListSecrets", "projects/p"},
 		{"POST", "/v1/projects/p/locations/l/secrets", "CreateSecret", "projects/p/locations/l"},
@@ -23,13 +26,13 @@ func TestTarget(t *testing.T) {
 		{"POST", "/v1/projects/p:getIamPolicy", "GetIamPolicy", "projects/p"},
 		{"POST", "/v1/projects/example.com:web:setIamPolicy", "SetIamPolicy", "projects/example.com:web"},
 	} {
-		row, name, err := target(test.verb, test.path)
+		row, name, err := front.target(test.verb, test.path)
 		if err != nil || row.rpc != test.rpc || name != test.name {
 			t.Errorf("%s %s: got %s %s, %v", test.verb, test.path, row.rpc, name, err)
 		}
 	}
 	for _, path := range []string{"/v1/projects/p", "/v1/projects/p/secrets/s:nothing", "/v1/projects/p/secrets/s/versions/1:addVersion", "/v1/projects//", "/v1/projects/p/secrets/s/x/y"} {
-		if row, _, err := target("GET", path); err == nil {
+		if row, _, err := front.target("GET", path); err == nil {
 			t.Errorf("%s is %s", path, row.rpc)
 		}
 	}
@@ -107,4 +110,21 @@ func FuzzMessage(f *testing.F) {
 		}
 		_, _ = decodeMessage(b, all[i]) // it must not panic
 	})
+}
+
+func TestAccessIsWrittenAsProtojsonWritesIt(t *testing.T) {
+	for _, data := range []string{"x", "", strings.Repeat("\xff", 1000)} {
+		m := &secretmanagerpb.AccessSecretVersionResponse{Name: "projects/p/secrets/s/versions/1", Payload: &secretmanagerpb.SecretPayload{Data: []byte(data), DataCrc32C: proto.Int64(checksum([]byte(data)))}}
+		b, err := protojson.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := format{pretty: true}.shaped(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (format{pretty: true}).message(m); err != nil || string(got) != string(want) {
+			t.Errorf("got %s, %v\nwant %s", got, err, want)
+		}
+	}
 }
