@@ -13,9 +13,9 @@ import (
 func diffCommand(env Env, o *options) *cobra.Command {
 	var from, to string
 	c := &cobra.Command{
-		Use:   "diff SPACE/PATH [SPACE/PATH] | ENV|FILE [ENV|FILE] | ADDRESS [SPACE[/FOLDER]]",
+		Use:   "diff SECRET [SECRET] | ENV|FILE [ENV|FILE] | ADDRESS [SPACE[/FOLDER]]",
 		Short: "compare two secrets, or two versions of one, without showing values",
-		Long: `Compare two secrets, or two versions of one, field by field. Values are compared and never shown. The exit code is 0
+		Long: `Compare two secrets, each NAME, ENV/NAME or SPACE/PATH, or two versions of one, field by field. Values are compared and never shown. The exit code is 0
 when all fields are the same and 1 when they are not. With the ADDRESS of a store elsewhere (keephold pull --help) all secrets of
 both are compared, by name.`,
 		Example: "  keephold diff staging/app prod/app\n  keephold diff secret/app --from 3 --to 4\n  keephold diff secret/app --from 3\n  keephold diff aws://123456789012/eu-west-1/prod/shop/ shop/prod",
@@ -24,19 +24,16 @@ both are compared, by name.`,
 			if provider.IsAddress(args[0]) || provider.IsAddress(args[len(args)-1]) {
 				return env.storesDiff(cmd.Context(), o, args)
 			}
-			if p, err := findProject(); err == nil && from == "" && to == "" && p.Env(args[len(args)-1]) != nil || err == nil && len(args) == 1 && from == "" && to == "" {
+			versions := from != "" || to != ""
+			if p, err := findProject(); err == nil && !versions && (len(args) == 1 || p.Env(args[0]) != nil || p.Env(args[1]) != nil) {
 				return env.settingsDiff(cmd.Context(), o, p, args)
 			}
-			if len(args) == 1 && from == "" && to == "" {
+			if len(args) == 1 && !versions {
 				return usagef("compare with what?").withHint("give a second secret, or versions with --from and --to")
-			}
-			a, err := env.connect(cmd.Context(), o)
-			if err != nil {
-				return err
 			}
 			var sides [2]reading
 			for i, version := range []string{from, to} {
-				t, err := a.find(cmd.Context(), args[min(i, len(args)-1)])
+				a, t, err := env.secretFor(cmd.Context(), o, args[min(i, len(args)-1)])
 				if err != nil {
 					return err
 				}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,9 +16,9 @@ import (
 func doctorCommand(env Env, o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "look for what is wrong between here and the server",
-		Long: `Look for what is wrong between here and the server: the address, the connection, the clock, the seal, the token, and
-files that others can read. Every finding comes with what to do. The exit code is 78 when something is wrong.`,
+		Short: "look for what is wrong between here and the keep",
+		Long: `Look for what is wrong between here and the keep. Of a server: the address, the connection, the clock, the seal, the token, and
+files that others can read. Of your own keep: where it lies, what opens it, and the project here. Every finding comes with what to do. The exit code is 78 when something is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := env.examine(cmd, o)
@@ -66,7 +67,10 @@ func (env Env) examine(cmd *cobra.Command, o *options) (all []symptom) {
 		return all
 	}
 	u, err := url.Parse(a.addr)
-	if err == nil && a.addr != localAddr && u.Scheme == "http" && !loopback(u.Host+":0") && !loopback(u.Host) {
+	if err == nil && a.addr == localAddr {
+		return append(all, env.examineLocal(o)...)
+	}
+	if err == nil && u.Scheme == "http" && !loopback(u.Host+":0") && !loopback(u.Host) {
 		add("wrong", "address", a.addr+" is not encrypted", "use https://")
 	} else {
 		add("ok", "address", a.addr, "")
@@ -103,6 +107,28 @@ func (env Env) examine(cmd *cobra.Command, o *options) (all []symptom) {
 	}
 	add("ok", "seal", "unsealed", "")
 	return append(all, a.examineToken(cmd))
+}
+
+// examineLocal says where a user's own keep lies, what opens it, and which project it is asked for here. That it opens at all
+// was seen by connecting.
+func (env Env) examineLocal(o *options) (all []symptom) {
+	dir, err := env.dataDir()
+	if err != nil {
+		return []symptom{{"wrong", "keep", err.Error(), "set HOME or XDG_DATA_HOME"}}
+	}
+	s := o.localOwner.Seal()
+	all = append(all, symptom{"ok", "keep", "your own, in " + dir, ""}, symptom{"ok", "key", s.Where, ""})
+	p, err := findProject()
+	var f *fault
+	switch {
+	case err == nil:
+		all = append(all, symptom{"ok", "project", p.Name + ", environment " + p.DefaultEnv, ""})
+	case errors.As(err, &f) && f.code == exitNotFound:
+		all = append(all, symptom{"note", "project", "there is no " + projectFile + " here or above", "keephold init"})
+	default:
+		all = append(all, symptom{"wrong", "project", err.Error(), "edit " + projectFile})
+	}
+	return all
 }
 
 func (a *api) examineToken(cmd *cobra.Command) symptom {

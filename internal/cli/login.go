@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/secret"
 )
 
@@ -140,6 +141,9 @@ func whoamiCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if a.addr == localAddr {
+				return env.whoamiHere(o)
+			}
 			var self struct {
 				Name     string   `json:"display_name"`
 				Policies []string `json:"policies"`
@@ -158,4 +162,16 @@ func whoamiCommand(env Env, o *options) *cobra.Command {
 			return env.table([]string{"NAME", "POLICIES", "VIA", "AT"}, [][]string{{self.Name, strings.Join(append(self.Policies, self.Identity...), ","), self.Path, a.addr}})
 		},
 	}
+}
+
+// whoamiHere answers for a user's own keep, where nobody signs in: whose files they are, his they are.
+func (env Env) whoamiHere(o *options) error {
+	dir, err := env.dataDir()
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return env.printJSON(map[string]any{"addr": localAddr, "name": "owner", "policies": []string{policy.NameRoot}, "entity": "", "via": dir, "ttl": 0, "type": "local"})
+	}
+	return env.table([]string{"NAME", "POLICIES", "VIA", "AT"}, [][]string{{"owner", policy.NameRoot, "the files are yours", dir}})
 }

@@ -53,6 +53,25 @@ func (env Env) connectFor(ctx context.Context, o *options, ref string) (*api, st
 	return a, ref, err
 }
 
+// secretFor answers the secret that a reference names and the keep that it is in: a setting of the project, or SPACE/PATH.
+func (env Env) secretFor(ctx context.Context, o *options, ref string) (*api, target, error) {
+	s, err := projectSetting(ref, "")
+	if err != nil {
+		return nil, target{}, err
+	}
+	connect := env.connect
+	if s != nil {
+		ref = s.env.space() + "/" + s.name
+		connect = func(ctx context.Context, o *options) (*api, error) { return env.open(ctx, o, s.project) }
+	}
+	a, err := connect(ctx, o)
+	if err != nil {
+		return nil, target{}, err
+	}
+	t, err := a.find(ctx, ref)
+	return a, t, err
+}
+
 // printSetting is get for a key of a project.
 func (env Env) printSetting(ctx context.Context, o *options, s *setting, f *offlineFlags, noNewline, reveal bool) error {
 	got, v, err := env.valueOf(ctx, o, s, f)

@@ -56,13 +56,8 @@ func (env Env) setOne(cmd *cobra.Command, o *options, p *project, f *setFlags, a
 	if err != nil {
 		return err
 	}
-	if strings.ContainsRune(text, 0) {
-		return failf(exitBadData, "the value of %s holds a NUL, which no environment can carry; nothing was stored", name)
-	}
-	if s != nil {
-		if err := s.Check(text, settings.AnyWords); err != nil {
-			return failf(exitBadData, "%s: %w; nothing was stored", name, err)
-		}
+	if err := canStore(s, name, text); err != nil {
+		return err
 	}
 	space, open := e.space(), env.open
 	if f.personal {
@@ -84,6 +79,19 @@ func (env Env) setOne(cmd *cobra.Command, o *options, p *project, f *setFlags, a
 	}
 	if !o.quiet {
 		env.talk("%s version %d in %s", name, version, e.name)
+	}
+	return nil
+}
+
+// canStore refuses what no environment can carry, and what the setting's type does not allow. A setting may be unknown.
+func canStore(s *settings.Setting, name, text string) error {
+	if strings.ContainsRune(text, 0) {
+		return failf(exitBadData, "the value of %s holds a NUL, which no environment can carry; nothing was stored", name)
+	}
+	if s != nil {
+		if err := s.Check(text, settings.AnyWords); err != nil {
+			return failf(exitBadData, "%s: %w; nothing was stored", name, err)
+		}
 	}
 	return nil
 }

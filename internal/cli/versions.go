@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,11 +19,7 @@ func deleteCommand(env Env, o *options) *cobra.Command {
 		if !*all {
 			return some(cmd, args)
 		}
-		a, err := env.connect(cmd.Context(), o)
-		if err != nil {
-			return err
-		}
-		t, err := a.find(cmd.Context(), args[0])
+		a, t, err := env.secretFor(cmd.Context(), o, args[0])
 		if err != nil {
 			return err
 		}
@@ -60,15 +58,11 @@ func destroyCommand(env Env, o *options) *cobra.Command {
 func versionsCommand(env Env, o *options, verb, short string, numbersNeeded bool) *cobra.Command {
 	var numbers []uint
 	c := &cobra.Command{
-		Use:   verb + " SPACE/PATH",
+		Use:   verb + " NAME | ENV/NAME | SPACE/PATH",
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			t, err := a.find(cmd.Context(), args[0])
+			a, t, err := env.secretFor(cmd.Context(), o, args[0])
 			if err != nil {
 				return err
 			}
@@ -134,15 +128,11 @@ func (a *api) metadata(cmd *cobra.Command, t target) (m metadata, err error) {
 
 func historyCommand(env Env, o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "history SPACE/PATH",
+		Use:   "history NAME | ENV/NAME | SPACE/PATH",
 		Short: "list the versions of a secret, without their values",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := env.connect(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			t, err := a.find(cmd.Context(), args[0])
+			a, t, err := env.secretFor(cmd.Context(), o, args[0])
 			if err != nil {
 				return err
 			}
@@ -188,18 +178,14 @@ func (m metadata) numbers() []uint64 {
 func rollbackCommand(env Env, o *options) *cobra.Command {
 	var to uint64
 	c := &cobra.Command{
-		Use:   "rollback SPACE/PATH --to N",
+		Use:   "rollback NAME | ENV/NAME | SPACE/PATH --to N",
 		Short: "store an older version again, as a new one",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if to == 0 {
 				return usagef("to which version? give --to")
 			}
-			a, err := env.connect(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			t, err := a.find(cmd.Context(), args[0])
+			a, t, err := env.secretFor(cmd.Context(), o, args[0])
 			if err != nil {
 				return err
 			}
@@ -207,13 +193,41 @@ func rollbackCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			old, err := a.read(cmd, t, strconv.FormatUint(to, 10))
+			stored, err := a.restore(cmd.Context(), t, to, m.Current)
 			if err != nil {
 				return err
 			}
-			return env.store(cmd, o, a, t, http.MethodPost, old.Data, int64(m.Current))
+			if o.json {
+				return env.printJSON(map[string]any{"space": t.space, "path": t.path, "version": stored})
+			}
+			if !o.quiet {
+				env.talk("stored %s version %d", t, stored)
+				env.talk("undo: keephold rollback %s --to %d", args[0], m.Current)
+			}
+			return nil
 		},
 	}
 	c.Flags().Uint64Var(&to, "to", 0, "number of the version to go back to")
 	return c
+}
+
+// restore stores an older version again as what it was, a text or a map, unless somebody wrote since current.
+func (a *api) restore(ctx context.Context, t target, version, current uint64) (uint64, error) {
+	path := "keephold/value/" + escapePath(t.space+"/"+t.path)
+	var old struct {
+		Text        *string         `json:"text,omitempty"`
+		Bytes       []byte          `json:"bytes,omitempty"`
+		Map         json.RawMessage `json:"map,omitempty"`
+		ContentType string          `json:"content_type,omitempty"`
+		CAS         uint64          `json:"cas"`
+	}
+	if err := a.call(ctx, http.MethodGet, path+"?version="+strconv.FormatUint(version, 10), nil, &old); err != nil {
+		return 0, explain(err, "cannot read "+t.String())
+	}
+	old.CAS = current
+	var stored struct {
+		Version uint64 `json:"version"`
+	}
+	err := a.call(ctx, http.MethodPut, path, old, &stored)
+	return stored.Version, explain(err, "cannot store "+t.String())
 }
