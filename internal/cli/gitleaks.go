@@ -13,8 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keephold/keephold/internal/scan"
-	"github.com/keephold/keephold/internal/scan/files"
-	"github.com/keephold/keephold/internal/scan/git"
 	"github.com/keephold/keephold/internal/scan/gitleaks"
 	"github.com/keephold/keephold/internal/scan/report"
 	"github.com/keephold/keephold/internal/scan/triage"
@@ -23,22 +21,31 @@ import (
 // peerOptions are the flags of gitleaks that mean something here; the others are taken and do nothing.
 type peerOptions struct {
 	peerReport
-	config, baseline           string
-	ignore                     string
-	exitCode                   int
-	redact                     int
-	repository                 bool // the source is one
-	verbose                    bool
-	marks                      bool
-	enable                     []string
-	source, logOpts            string
-	staged, noGit, pipe, links bool
-	maxMegabytes, archives     int
-	decode, timeout            int
+	config, baseline string
+	ignore           string
+	exitCode         int
+	redact           int
+	repository       bool // the source is one
+	verbose          bool
+	marks            bool
+	enable           []string
+	decode, timeout  int
+	peerSource
+}
+
+// peerSource says what is looked at.
+type peerSource struct {
+	source, logOpts, platform            string
+	staged, unstaged, noGit, pipe, links bool
+	maxMegabytes, archives               int
 }
 
 // peerReport says where the report goes, and how.
-type peerReport struct{ format, output, template string }
+type peerReport struct {
+	format, output, template string
+	plain                    bool // findings are printed without what stands around them
+	remote                   report.Remote
+}
 
 // gitleaksCommand is gitleaks' command line on our engine: "keephold gitleaks detect --source . --verbose".
 func gitleaksCommand(env Env, _ *options) *cobra.Command {
@@ -62,11 +69,11 @@ func gitleaksCommand(env Env, _ *options) *cobra.Command {
 	f.Lookup("redact").NoOptDefVal = "100"
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "print the findings")
 	f.BoolVar(&p.marks, "ignore-gitleaks-allow", false, "report also what a gitleaks:allow comment allows")
-	f.StringArrayVar(&p.enable, "enable-rule", nil, "report only this rule")
+	f.StringSliceVar(&p.enable, "enable-rule", nil, "report only this rule")
 	f.IntVar(&p.maxMegabytes, "max-target-megabytes", 0, "larger files are not scanned")
 	f.IntVar(&p.archives, "max-archive-depth", 0, "how many layers of archives to open")
 	f.StringP("log-level", "l", "info", "taken, without effect")
-	f.Bool("no-color", false, "taken, without effect")
+	f.BoolVar(&p.plain, "no-color", false, "print findings without what stands around them")
 	f.Bool("no-banner", false, "taken, without effect")
 	f.String("diagnostics", "", "taken, without effect")
 	f.String("diagnostics-dir", "", "taken, without effect")
@@ -99,11 +106,15 @@ func (p *peerOptions) git(env Env) *cobra.Command {
 	c := &cobra.Command{Use: "git [repo]", Short: "scan git repositories", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		return p.history(env, cmd, first(args))
 	}}
-	c.Flags().StringVar(&p.logOpts, "log-opts", "", "a range of commits")
+	c.Flags().StringVar(&p.logOpts, "log-opts", "", "options of git log: ranges, --since, paths")
 	c.Flags().BoolVar(&p.staged, "staged", false, "scan what is staged")
-	c.Flags().BoolVar(&p.staged, "pre-commit", false, "scan what is staged")
-	c.Flags().String("platform", "", "taken, without effect")
+	c.Flags().BoolVar(&p.unstaged, "pre-commit", false, "scan what is changed and not staged, unless --staged is given")
+	p.addPlatform(c)
 	return c
+}
+
+func (p *peerSource) addPlatform(c *cobra.Command) {
+	c.Flags().StringVar(&p.platform, "platform", "", "what findings link to: none, "+strings.Join(report.Platforms(), ", "))
 }
 
 func (p *peerOptions) dir(env Env) *cobra.Command {
@@ -116,7 +127,7 @@ func (p *peerOptions) dir(env Env) *cobra.Command {
 
 func (p *peerOptions) stdin(env Env) *cobra.Command {
 	return &cobra.Command{Use: "stdin", Short: "scan stdin", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return p.run(env, cmd, ".", &files.Stream{Reader: env.Stdin})
+		return p.stream(env, cmd)
 	}}
 }
 
@@ -124,7 +135,7 @@ func (p *peerOptions) detect(env Env) *cobra.Command {
 	c := &cobra.Command{Use: "detect", Short: "scan a repository, or files with --no-git", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case p.pipe:
-			return p.run(env, cmd, ".", &files.Stream{Reader: env.Stdin})
+			return p.stream(env, cmd)
 		case p.noGit:
 			return p.files(env, cmd, p.source)
 		}
@@ -135,53 +146,20 @@ func (p *peerOptions) detect(env Env) *cobra.Command {
 	f.BoolVar(&p.noGit, "no-git", false, "scan files, not history")
 	f.BoolVar(&p.pipe, "pipe", false, "scan stdin")
 	f.BoolVar(&p.links, "follow-symlinks", false, "follow symbolic links")
-	f.StringVar(&p.logOpts, "log-opts", "", "a range of commits")
-	f.String("platform", "", "taken, without effect")
+	f.StringVar(&p.logOpts, "log-opts", "", "options of git log: ranges, --since, paths")
+	p.addPlatform(c)
 	return c
 }
 
 func (p *peerOptions) protect(env Env) *cobra.Command {
-	c := &cobra.Command{Use: "protect", Short: "scan what is staged", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		p.staged = true
+	c := &cobra.Command{Use: "protect", Short: "scan what is changed and not staged, or what is staged", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		p.unstaged = true
 		return p.history(env, cmd, p.source)
 	}}
 	c.Flags().StringVarP(&p.source, "source", "s", ".", "the repository")
-	c.Flags().Bool("staged", false, "scan what is staged")
+	c.Flags().BoolVar(&p.staged, "staged", false, "scan what is staged")
 	c.Flags().StringVar(&p.logOpts, "log-opts", "", "taken, without effect")
 	return c
-}
-
-func (p *peerOptions) files(env Env, cmd *cobra.Command, path string) error {
-	return p.run(env, cmd, path, &files.Source{Roots: []string{path}, Links: p.links, MaxSize: int64(p.maxMegabytes) << 20, Archives: p.archives})
-}
-
-func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
-	repo, err := git.Open(path)
-	if err != nil {
-		return failf(1, "%w", err)
-	}
-	defer func() { _ = repo.Close() }() // only unmaps
-	p.repository = true
-	var src scan.Source = &git.History{Repo: repo}
-	switch {
-	case p.staged:
-		src = &git.Staged{Repo: repo}
-	case p.logOpts != "":
-		var revs []string
-		for _, word := range strings.Fields(p.logOpts) {
-			switch {
-			case word == "--all" || word == "--full-history":
-			case strings.HasPrefix(word, "-"):
-				return failf(1, "--log-opts: %s is not supported", word).withHint("ranges such as main..HEAD are")
-			default:
-				revs = append(revs, word)
-			}
-		}
-		if len(revs) > 0 {
-			src = git.ParseRange(repo, revs)
-		}
-	}
-	return p.run(env, cmd, path, src)
 }
 
 // configuration follows gitleaks' order: --config, GITLEAKS_CONFIG, GITLEAKS_CONFIG_TOML, the target's .gitleaks.toml.
@@ -225,10 +203,14 @@ func (p *peerOptions) accepted(at string) (*triage.Set, error) {
 	return set, nil
 }
 
-func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Source) error {
+// run scans a source, which is made when it is known which files a configuration wants for their paths.
+func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, source func(*gitleaks.Set) scan.Source) error {
 	set, err := p.configuration(env, at)
 	if err != nil {
 		return failf(1, "unable to load gitleaks config: %w", err)
+	}
+	if err := p.ready(set); err != nil {
+		return err
 	}
 	if err := set.DecodeDepth(p.decode); err != nil {
 		return failf(1, "unable to load gitleaks config: %w", err)
@@ -244,7 +226,7 @@ func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Sourc
 	}
 	names := ruleNames(set)
 	result, err := scan.Run(cmd.Context(), scan.Options{
-		Sources: []scan.Source{src}, Finder: set.Finder, Keep: set.Keep, Drop: accepted.Drop, AllowMarks: p.marks, Describe: func(id string) string { return names[id] },
+		Sources: []scan.Source{source(set)}, Finder: set.Finder, Named: set.Named, Keep: p.keep(set, at), Drop: accepted.Drop, AllowMarks: p.marks, Describe: func(id string) string { return names[id] },
 	})
 	if err != nil && cmd.Context().Err() == nil {
 		return failf(1, "%w", err)
@@ -253,6 +235,7 @@ func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, src scan.Sourc
 		env.talk("INF Overriding enabled rules: %s", strings.Join(p.enable, ", "))
 	}
 	p.only(&result)
+	inOrder(result.Findings)
 	// Findings first, then the log, then the report, as its users see them.
 	verdict := p.verdict(env, result, reportRules(set), append(set.Warning, accepted.Warnings...))
 	if err := p.write(env, result, set); err != nil {
@@ -281,15 +264,11 @@ func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 	if p.output == "" {
 		return nil
 	}
-	format := p.format
-	if format == "" {
-		format = strings.TrimPrefix(filepath.Ext(p.output), ".")
-	}
-	w, err := p.writer(format)
+	w, err := p.writer()
 	if err != nil {
 		return err
 	}
-	opts := report.Options{Show: true, Version: env.Version, Rules: reportRules(set), Staged: p.staged}
+	opts := report.Options{Show: true, Version: env.Version, Rules: reportRules(set), Staged: p.staged || p.unstaged, Remote: p.remote}
 	if p.redact > 0 {
 		r.Findings = report.Redacted(r.Findings, p.redact)
 	}
@@ -310,29 +289,6 @@ func (p *peerOptions) write(env Env, r scan.Report, set *gitleaks.Set) error {
 	return nil
 }
 
-func (p *peerReport) writer(format string) (report.Writer, error) {
-	switch {
-	case format == "json" || format == "" && p.output == "-":
-		format = "gitleaks"
-	case format == "sarif" || format == "junit":
-		format = "gitleaks-" + format
-	case format == "template":
-		text, err := os.ReadFile(p.template)
-		if err != nil {
-			return nil, failf(1, "--report-template: %w", err)
-		}
-		w, err := report.Template(filepath.Base(p.template), string(text))
-		if err != nil {
-			return nil, failf(1, "%w", err)
-		}
-		return w, nil
-	case format != "csv":
-		return nil, failf(1, "unknown report format %q", format)
-	}
-	w, _ := report.For(format)
-	return w, nil
-}
-
 func (p *peerOptions) verdict(env Env, r scan.Report, rules []report.Rule, warnings []string) error {
 	if p.verbose {
 		// gitleaks prints secrets unless --redact is given; this house never does without being asked for the value.
@@ -340,7 +296,7 @@ func (p *peerOptions) verdict(env Env, r scan.Report, rules []report.Rule, warni
 		if p.redact > 0 {
 			shown = report.Redacted(shown, p.redact)
 		}
-		if err := env.print(report.Blocks(shown, rules)); err != nil {
+		if err := env.print(report.Blocks(shown, p.plain, report.Options{Rules: rules, Remote: p.remote})); err != nil {
 			return err
 		}
 	}

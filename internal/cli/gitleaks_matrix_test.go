@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,8 +55,31 @@ var peerMatrix = map[string][]string{
 	"protect": {
 		"protect --staged -s staged -v", "protect --staged -s repo", "git --staged staged -f json -r -", "git --pre-commit --staged --redact --verbose staged", "protect --staged -s staged -f csv -r -",
 	},
-	"errors": {"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml"},
+	"links": {
+		"git linked -v", "git linked -f json -r -", "git linked -f csv -r -", "git linked --platform gitlab -f json -r -", "git linked --platform gitea -f json -r -", "git linked --platform azuredevops -f json -r -",
+		"git linked --platform bitbucket -f json -r -", "git linked --platform none -f json -r -", "git linked --enable-rule generic-key -f junit -r -",
+	},
+	"names": {
+		"git repo -c names.toml -f json -r -", "git repo -c names.toml -v", "git repo -c names.toml -f csv -r -", "dir repo/sub -c names.toml -v", "dir repo/sub -c names.toml -f json -r -", "dir repo/sub --enable-rule env-file -c names.toml -f sarif -r -",
+		"detect --no-git -s repo/sub --enable-rule env-file -c names.toml -f junit -r -", "git --staged --pre-commit staged -c names.toml -v", "dir clean -c names.toml -v",
+	},
+	"log-opts": {
+		"git repo --log-opts=-1 -f json -r -", "git repo --log-opts=-n_1_--skip=1 -v", "git repo --log-opts=--since=2026-01-02T00:00:00Z -v", "git repo --log-opts=--until=2026-01-01T23:00:00Z -v", "git repo --log-opts=--all_--_sub -v",
+		"git repo --log-opts=--author=Nobody", "git repo --log-opts=--grep=second -v", "git repo --log-opts=--no-merges_--first-parent_HEAD -v", "git repo --log-opts=HEAD~2...HEAD -v", "git repo --log-opts=--diff-filter=A -v", "detect -s repo --log-opts=--reverse_--branches_-n_2 -v",
+	},
+	"links-of-files": {"dir links --follow-symlinks -f json -r -", "dir links -f json -r -", "dir solo --follow-symlinks -f sarif -r -", "dir solo --follow-symlinks -f junit -r -", "dir links --follow-symlinks -f csv -r -", "detect --no-git -s links --follow-symlinks -v"},
+	"unstaged": {
+		"protect -s staged -v", "git --pre-commit staged -f json -r -", "protect -s repo", "git --pre-commit --staged staged -f json -r -", "protect -s staged --redact -f json -r -",
+	},
+	"order":  {"dir many.txt --enable-rule tok -f json -r -", "dir many.txt --enable-rule tok -v", "dir many.txt --enable-rule tok -f csv -r -", "dir many.txt --enable-rule tok -f sarif -r -", "dir many.txt --enable-rule tok -f template --report-template lines.tmpl -r -"},
+	"around": {"dir around.txt -v --around", "dir around.txt --redact -v --around", "dir around.txt -v", "git repo -v --around"},
+	"bounds": {"dir large.txt --max-target-megabytes 1 -v", "dir large.txt --max-target-megabytes 3 -v", "dir own -c own/conf.toml -v", "dir known -b known/base.json -f json -r -", "git known -b known/base.json -f json -r -"},
+	"errors": {"git repo --enable-rule nope", "git repo --enable-rule tok,nope", "git repo --enable-rule tok,generic-key -f csv -r -", "git repo -f template -r -", "git repo -f template --report-template none.tmpl -r -", "git repo --report-template lines.tmpl -f json -r -", "git repo -r report.xyz", "git repo -f JSON -r - --enable-rule tok", "git repo --platform nonsense",
+		"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml"},
 }
+
+// styles are sequences for terminals (SGR, ECMA-48).
+var styles = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // TestGitleaksMatrix plays the matrix and compares exit codes, reports and printed findings with what gitleaks v8.30.1
 // answered. Its log and its usage texts are its own. The order of findings, which changes from run to run, is not compared.
@@ -75,12 +99,26 @@ func TestGitleaksMatrix(t *testing.T) {
 			var b strings.Builder
 			for _, line := range lines {
 				args := strings.Fields(line)
+				for i, word := range args {
+					if strings.HasPrefix(word, "--log-opts=") {
+						args[i] = strings.ReplaceAll(word, "_", " ")
+					}
+				}
 				if !slices.Contains(args, "-c") {
 					args = append(args, "-c", "conf.toml")
 				}
-				args = append(args, "--no-banner", "--no-color")
+				args = append(args, "--no-banner")
+				if i := slices.Index(args, "--around"); i >= 0 { // not a flag: what stands around a match is printed too
+					args = slices.Delete(args, i, i+1)
+				} else {
+					args = append(args, "--no-color")
+				}
 				code, out := playPeer(t, args)
-				fmt.Fprintf(&b, "$ gitleaks %s\nexit %d\n%s", line, code, unordered(out))
+				out = styles.ReplaceAllString(out, "") // it styles secrets for terminals, also where there is none
+				if name != "order" {
+					out = unordered(out)
+				}
+				fmt.Fprintf(&b, "$ gitleaks %s\nexit %d\n%s", line, code, out)
 			}
 			path := filepath.Join(record, name+".txt")
 			if *recordPeer != "" {
@@ -131,7 +169,7 @@ func unordered(out string) string {
 			items = append(items, string(x)+"\n")
 		}
 	case strings.HasPrefix(out, "Finding:"):
-		for x := range strings.SplitSeq(strings.TrimSuffix(out, "\n"), "\n\n") {
+		for x := range strings.SplitSeq(strings.TrimSuffix(out, "\n\n"), "\n\n") {
 			items = append(items, x+"\n")
 		}
 	case strings.HasPrefix(out, "RuleID,") || strings.HasPrefix(out, "template "):
@@ -175,6 +213,22 @@ func peerFiles(t *testing.T, dir string) {
 	write("conf.toml", peerConfig)
 	write("broken.toml", "[[rules]\n")
 	write("lines.tmpl", "{{range .}}template {{.RuleID | upper}} {{.File | quote}} {{.StartLine}} {{.Secret | trunc 3}} {{.Entropy}} {{.Line}}\n{{end}}")
+	write("names.toml", peerConfig+"[[rules]]\nid = \"env-file\"\ndescription = \"An environment file\"\npath = '''\\.env$'''\ntags = [\"file\"]\n[[rules]]\nid = \"staged-file\"\npath = '''^a$'''\n")
+	write("many.txt", "tok-bbb222 tok-aaa111\nv = \"aWQ6IHRvay1zdHU0NTYgYW5kIHNvbWUgbW9yZSB0ZXh0\"\ntok-ccc333\nw = \"bW9yZSBvZiB0b2stdnd4Nzg5IGhlcmUgYW5kIHRoZXJl\" tok-ddd444\n")
+	write("around.txt", "short tok-aaa111 end\n  indented and with much text before it tok-bbb222 and with much text behind it, more than is shown\nkey = \""+strings.Repeat("q1w2e3r4t5", 12)+"\" # long\n")
+	write("large.txt", strings.Repeat("nothing in this line\n", 100_000)+"id: tok-abc123\n")
+	write("own/conf.toml", peerConfig+"# as in tok-qqq111\n")
+	write("own/a", "tok-rrr222\n")
+	write("known/base.json", "[{\"RuleID\": \"tok\", \"File\": \"gone\", \"Match\": \"tok-sss333\", \"Secret\": \"sss333\"}]\n")
+	write("known/a", "tok-ttt444\n")
+	write("links/real.txt", "id: tok-lnk123\n")
+	write("solo/empty", "")
+	write("links/dir/inner.txt", "id: tok-inn456\n")
+	for link, to := range map[string]string{"links/to-file": "real.txt", "links/to-dir": "dir", "links/to-outside": "../encoded.txt", "solo/link": "../encoded.txt"} {
+		if err := os.Symlink(filepath.FromSlash(to), filepath.Join(dir, filepath.FromSlash(link))); err != nil {
+			t.Fatal(err)
+		}
+	}
 	write("clean/a", "nothing\n")
 	write("encoded.txt", "x\nv = \"aWQ6IHRvay1zdHU0NTYgYW5kIHNvbWUgbW9yZSB0ZXh0\"\n")
 	write("repo/a.txt", "nothing\nid: tok-abc123\n")
@@ -197,4 +251,12 @@ func peerFiles(t *testing.T, dir string) {
 	write("staged/a", "one\ntok-new555\ntwo\n")
 	git("staged", "add", "-A")
 	write("staged/a", "only in the working tree: tok-not111\n")
+	git("", "init", "-q", "-b", "main", "linked")
+	git("linked", "remote", "add", "origin", "git@github.com:acme/shop.git")
+	write("linked/read me.md", "one\nid: tok-abc123\n")
+	write("linked/note.ipynb", "id: tok-abc456\n")
+	write("linked/src/a.go", "x\nkey = \"q1w2\ne3r4\"\n")
+	commit("linked", "first")
+	git("known", "init", "-q", "-b", "main")
+	commit("known", "first")
 }

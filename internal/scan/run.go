@@ -55,6 +55,7 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 	var chunks, size, allowed atomic.Int64
 	coverage, err := src.Each(ctx, func(c Chunk) []Region {
 		found, stands, dropped := o.look(c)
+		found = append(found, o.byName(c.Place)...)
 		allowed.Add(int64(dropped))
 		if n, b := chunks.Add(1), size.Add(c.size()); o.Progress != nil && n%256 == 0 {
 			o.Progress(report.Coverage.Chunks+n, report.Coverage.Bytes+b)
@@ -154,6 +155,21 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 	return found, stands, allowed
 }
 
+// byName finds a file for its path. It has no lines.
+func (o *Options) byName(at *Place) (found []hit) {
+	if o.Named == nil || at == nil || at.Path == "" {
+		return nil
+	}
+	for _, rule := range o.Named(at.Path) {
+		f := Finding{Rule: rule, Match: "file detected: " + at.Path}
+		if o.Describe != nil {
+			f.Description = o.Describe(rule)
+		}
+		found = append(found, hit{Finding: f, place: at})
+	}
+	return found
+}
+
 // opens reports that the line at i is new and the line before it is not: with it a change begins.
 func (c Chunk) opens(i int) bool {
 	line := bytes.LastIndexByte(c.Data[:i], '\n') + 1
@@ -251,13 +267,13 @@ func unique(in []Finding) []Finding {
 		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	type key struct {
-		id   string
-		line int
+		id, link string
+		line     int
 	}
 	seen := map[key]bool{}
 	out := in[:0]
 	for _, f := range in {
-		k := key{id: f.Identity}
+		k := key{id: f.Identity, link: f.Link}
 		if f.Commit == "" && f.Object == "" {
 			k.line = f.Line // in a directory each line counts
 		}

@@ -42,6 +42,7 @@ type Region = leak.Part
 // A Place says where a chunk stands.
 type Place struct {
 	Path          string
+	Link          string // the symbolic link that led to Path, when one was followed
 	Commit        string // empty outside of git
 	Author, Email string
 	Date          time.Time
@@ -132,12 +133,13 @@ type Report struct {
 // Options configure a scan.
 type Options struct {
 	Sources    []Source
-	Finder     leak.Finder               // one with FindIn, as leak.Engine, looks beyond a chunk's regions for context
-	Confidence leak.Confidence           // the least to report; zero reports all
-	Keep       func([]Finding) []Finding // leaves out what a configuration excludes, uncounted; may be nil
-	Drop       func(*Finding) bool       // says that a finding is known and allowed; may be nil
-	AllowMarks bool                      // ignore comments such as keephold:allow
-	Describe   func(rule string) string  // the rule's description; may be nil
-	Key        []byte                    // keys the hash of the secret in identities
-	Progress   func(chunks, bytes int64) // called now and then from any goroutine; may be nil
+	Finder     leak.Finder                // one with FindIn, as leak.Engine, looks beyond a chunk's regions for context
+	Confidence leak.Confidence            // the least to report; zero reports all
+	Keep       func([]Finding) []Finding  // leaves out what a configuration excludes, uncounted; may be nil
+	Named      func(path string) []string // rules that want a file for its path alone; may be nil
+	Drop       func(*Finding) bool        // says that a finding is known and allowed; may be nil
+	AllowMarks bool                       // ignore comments such as keephold:allow
+	Describe   func(rule string) string   // the rule's description; may be nil
+	Key        []byte                     // keys the hash of the secret in identities
+	Progress   func(chunks, bytes int64)  // called now and then from any goroutine; may be nil
 }

@@ -21,6 +21,7 @@ type Source struct {
 	Roots     []string          // as given on the command line; findings are named below them
 	Ignore    bool              // honour .gitignore files
 	Links     bool              // follow symbolic links
+	Targets   bool              // of followed links take those to files only, and name what they lead to, as gitleaks does
 	Exclude   func(string) bool // leaves a path out; may be nil
 	MaxSize   int64             // a larger file is counted as not scanned; 0 means DefaultMaxSize
 	Archives  int               // how many layers of archives are opened
@@ -38,6 +39,7 @@ var _ scan.Source = (*Source)(nil)
 // item is a file to be read.
 type item struct {
 	path string
+	link string // that led to it
 	size int64
 }
 
@@ -46,6 +48,7 @@ type worker struct {
 	s     *Source
 	visit scan.Visit
 	buf   []byte
+	link  string // that led to the file at hand
 	cover scan.Coverage
 	dull  int64 // binary files
 }
@@ -90,10 +93,8 @@ func (s *Source) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, err
 	return cover, failed
 }
 
-// Locate implements [scan.Source]: the id of a chunk is its path.
-func (s *Source) Locate(_ context.Context, ids []string) (map[string][]scan.Place, error) {
-	return here(ids), nil
-}
+// Locate implements [scan.Source]; its chunks carry their places.
+func (s *Source) Locate(context.Context, []string) (map[string][]scan.Place, error) { return nil, nil }
 
 func here(ids []string) map[string][]scan.Place {
 	out := make(map[string][]scan.Place, len(ids))
@@ -104,6 +105,7 @@ func here(ids []string) map[string][]scan.Place {
 }
 
 func (w *worker) file(it item) {
+	w.link = filepath.ToSlash(it.link)
 	most := w.s.MaxSize
 	if most == 0 {
 		most = DefaultMaxSize
@@ -169,7 +171,7 @@ func (w *worker) content(path string, b []byte, depth int) {
 		return
 	}
 	if len(text) > 0 {
-		w.visit(scan.Chunk{ID: path, Data: text})
+		w.visit(scan.Chunk{ID: path, Data: text, Place: &scan.Place{Path: filepath.ToSlash(path), Link: w.link}})
 	}
 }
 
@@ -188,7 +190,10 @@ func (w *walk) root(root string) error {
 		return err
 	}
 	if !info.IsDir() {
-		w.add(root, info)
+		if w.s.Exclude != nil && w.s.Exclude(root) {
+			return nil
+		}
+		w.add(root, "", info)
 		return nil
 	}
 	w.dir(root, nil, "")
@@ -231,7 +236,7 @@ func (w *walk) dir(dir string, rules *ignore, rel string) {
 }
 
 func (w *walk) entry(path, rel string, e fs.DirEntry, rules *ignore) {
-	isDir := e.IsDir()
+	isDir, link := e.IsDir(), ""
 	var info fs.FileInfo
 	var err error
 	if e.Type()&fs.ModeSymlink != 0 {
@@ -243,6 +248,16 @@ func (w *walk) entry(path, rel string, e fs.DirEntry, rules *ignore) {
 			return
 		}
 		isDir = info.IsDir()
+		if w.s.Targets {
+			if isDir {
+				return
+			}
+			link = path
+			if path, err = filepath.EvalSymlinks(path); err != nil {
+				w.cover.Skip("symbolic link leads nowhere", link)
+				return
+			}
+		}
 	}
 	if isDir && e.Name() == ".git" || rules.match(rel, isDir) || w.s.Exclude != nil && w.s.Exclude(path) {
 		return
@@ -257,10 +272,10 @@ func (w *walk) entry(path, rel string, e fs.DirEntry, rules *ignore) {
 			return
 		}
 	}
-	w.add(path, info)
+	w.add(path, link, info)
 }
 
-func (w *walk) add(path string, info fs.FileInfo) {
+func (w *walk) add(path, link string, info fs.FileInfo) {
 	if !info.Mode().IsRegular() {
 		w.cover.Skip("device, pipe or socket", path)
 		return
@@ -269,7 +284,7 @@ func (w *walk) add(path string, info fs.FileInfo) {
 		return
 	}
 	select {
-	case w.out <- item{path, info.Size()}:
+	case w.out <- item{path, link, info.Size()}:
 	case <-w.ctx.Done():
 	}
 }

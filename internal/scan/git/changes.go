@@ -222,7 +222,7 @@ func (g *Range) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, erro
 	}
 	err := g.reach(ctx, g.Include, out, &cover, func(c commit) error {
 		cover.Commits++
-		if err := g.commit(ctx, c, visit, &cover); err != nil {
+		if err := g.Repo.adds(ctx, c, &cover, nil, visit); err != nil {
 			return err
 		}
 		p := c.place(g.Repo, "")
@@ -283,13 +283,13 @@ func (g *Range) reach(ctx context.Context, revs []string, seen map[id]bool, cove
 	return nil
 }
 
-// commit looks at the files of c that differ from those of all its parents.
-func (g *Range) commit(ctx context.Context, c commit, visit scan.Visit, cover *scan.Coverage) error {
+// adds visits the files of c that differ from those of all its parents, and that are wanted; nil wants all.
+func (r *Repo) adds(ctx context.Context, c commit, cover *scan.Coverage, wanted func(path string) bool, visit scan.Visit) error {
 	var parents []id
 	for _, p := range c.parents {
-		pc, err := g.Repo.commit(p)
+		pc, err := r.commit(p)
 		if errors.Is(err, errMissing) {
-			cover.Skip("history before a shallow boundary", g.Repo.hex(p))
+			cover.Skip("history before a shallow boundary", r.hex(p))
 			return nil
 		}
 		if err != nil {
@@ -297,36 +297,39 @@ func (g *Range) commit(ctx context.Context, c commit, visit scan.Visit, cover *s
 		}
 		parents = append(parents, pc.tree)
 	}
-	return g.diff(ctx, c.tree, parents, "", func(path string, now id, before []id) {
-		kind, data, err := g.Repo.object(now)
+	return r.diff(ctx, c.tree, parents, "", func(path string, now id, before []id) {
+		if wanted != nil && !wanted(path) {
+			return
+		}
+		kind, data, err := r.object(now)
 		if err != nil || kind != kindBlob {
 			cover.Skip(reason(err), path)
 			return
 		}
 		var old []byte
 		for _, b := range before {
-			if _, data, err := g.Repo.object(b); err == nil {
+			if _, data, err := r.object(b); err == nil {
 				old = append(append(old, data...), 0)
 			}
 		}
-		place := c.place(g.Repo, path)
+		place := c.place(r, path)
 		visitText(visit, place.Commit+":"+path, data, old, place)
 	})
 }
 
-func (g *Range) diff(ctx context.Context, tree id, others []id, prefix string, f func(path string, now id, before []id)) error {
+func (r *Repo) diff(ctx context.Context, tree id, others []id, prefix string, f func(path string, now id, before []id)) error {
 	for _, o := range others {
 		if o == tree {
 			return nil
 		}
 	}
-	now, err := g.Repo.tree(tree)
+	now, err := r.tree(tree)
 	if err != nil {
 		return err
 	}
 	var was []map[string]node
 	for _, o := range others {
-		t, err := g.Repo.tree(o)
+		t, err := r.tree(o)
 		if err != nil {
 			return err
 		}
@@ -348,7 +351,7 @@ func (g *Range) diff(ctx context.Context, tree id, others []id, prefix string, f
 		switch {
 		case same || n.mode == modeSubmodule:
 		case n.mode == modeTree:
-			if err := g.diff(ctx, n.id, before, prefix+name+"/", f); err != nil {
+			if err := r.diff(ctx, n.id, before, prefix+name+"/", f); err != nil {
 				return err
 			}
 		default:

@@ -3,6 +3,7 @@ package git
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"testing"
 )
 
@@ -75,6 +76,28 @@ func FuzzOldIndex(f *testing.F) {
 			p.find(p.id(i))
 			if row := b[256*4+i*24:]; p.offset(i) != uint64(binary.BigEndian.Uint32(row)) || !bytes.Equal(p.id(i), row[4:24]) {
 				t.Fatalf("entry %d: offset %d, id %x", i, p.offset(i), p.id(i))
+			}
+		}
+	})
+}
+
+func FuzzLog(f *testing.F) {
+	r := &Repo{size: 20}
+	f.Add("\x01da39a3ee5e6b4b0d3255bfef95601890afd80709\x00\nk\x00z\x00\x01da39a3ee5e6b4b0d3255bfef95601890afd80709\x00")
+	f.Add("\x00\n\x00warning")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := r.parseLog(text)
+		if err != nil {
+			return
+		}
+		for _, c := range all {
+			if _, ok := r.parseID(c.commit); !ok {
+				t.Fatalf("%q is no commit", c.commit)
+			}
+			for path := range c.paths {
+				if path == "" || strings.Contains(path, "\x00") {
+					t.Fatalf("%q is no path", path)
+				}
 			}
 		}
 	})

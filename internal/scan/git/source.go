@@ -14,8 +14,9 @@ import (
 // History is all content of a repository as a source: every blob, and the messages of commits and tags.
 type History struct {
 	Repo   *Repo
-	Seen   *Seen  // blobs looked at by earlier scans; may be nil
-	Prefix string // stands before each path: the submodule's
+	Seen   *Seen                  // blobs looked at by earlier scans; may be nil
+	Prefix string                 // stands before each path: the submodule's
+	Wanted func(path string) bool // the paths that are looked for by name; may be nil
 
 	layouts []*layout
 	loose   []looseObject
@@ -68,6 +69,9 @@ func (h *History) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, er
 	}))
 	cover.Add(h.eachLoose(ctx, visit, sieves))
 	cover.Commits = int64(len(h.commits))
+	if h.Wanted != nil {
+		h.named(ctx, visit)
+	}
 	if r.partial {
 		h.number()
 		n, example := h.missing(ctx)

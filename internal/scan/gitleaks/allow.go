@@ -28,6 +28,24 @@ func (s *Set) Keep(in []scan.Finding) []scan.Finding {
 	return out
 }
 
+// Named lists the rules that want a file for its path alone.
+func (s *Set) Named(path string) (ids []string) {
+	for _, r := range s.named {
+		if r.path.MatchString(path) {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// Wanted reports that a file is found for its path alone. It is nil when no rule does that.
+func (s *Set) Wanted() func(path string) bool {
+	if len(s.named) == 0 {
+		return nil
+	}
+	return func(path string) bool { return len(s.Named(path)) > 0 }
+}
+
 // Drop reports that the rule's path or an allowlist excludes the finding.
 func (s *Set) Drop(f *scan.Finding) bool {
 	for _, a := range s.global {

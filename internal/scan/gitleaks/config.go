@@ -203,7 +203,8 @@ type Set struct {
 
 	name     string
 	compiled []leak.Rule
-	order    []string // of the rules in the file
+	order    []string        // of the rules in the file
+	named    []*compiledRule // that have a path alone
 }
 
 type compiledRule struct {
@@ -230,7 +231,7 @@ func (f *File) compile(name string) (*Set, error) {
 			continue // it adds allowlists to a built-in rule
 		}
 		if r.Regex == "" {
-			s.Warning = append(s.Warning, fmt.Sprintf("%s: rule %s looks at paths only; it is not applied", name, r.ID))
+			s.named = append(s.named, s.rules[r.ID])
 			continue
 		}
 		rules = slices.DeleteFunc(rules, func(x leak.Rule) bool { return x.ID == r.ID })

@@ -18,12 +18,20 @@ func csvFile(w io.Writer, r scan.Report, o Options) error {
 	}
 	c := csv.NewWriter(w)
 	rows := [][]string{{"RuleID", "Commit", "File", "SymlinkFile", "Secret", "Match", "StartLine", "EndLine", "StartColumn", "EndColumn", "Author", "Message", "Date", "Email", "Fingerprint", "Tags"}}
+	linked := peer(r.Findings[0], o).Link != ""
+	if linked {
+		rows[0] = append(rows[0], "Link")
+	}
 	for _, f := range r.Findings {
 		p := peer(f, o)
-		rows = append(rows, []string{
+		row := []string{
 			p.RuleID, p.Commit, p.File, p.SymlinkFile, p.Secret, p.Match, strconv.Itoa(p.StartLine), strconv.Itoa(p.EndLine), strconv.Itoa(p.StartColumn), strconv.Itoa(p.EndColumn),
 			p.Author, p.Message, p.Date, p.Email, p.Fingerprint, strings.Join(p.Tags, " "),
-		})
+		}
+		if linked {
+			row = append(row, p.Link)
+		}
+		rows = append(rows, row)
 	}
 	return c.WriteAll(rows)
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 
@@ -82,7 +83,7 @@ func gitleaksSARIF(w io.Writer, r scan.Report, o Options) error {
 	for _, f := range r.Findings {
 		p := peer(f, o)
 		l := peerLocation{}
-		l.Physical.Artifact.URI = p.File
+		l.Physical.Artifact.URI = cmp.Or(p.SymlinkFile, p.File)
 		l.Physical.Region = peerRegion{p.StartLine, p.StartColumn, p.EndLine, p.EndColumn, peerText{p.Secret}}
 		run.Results = append(run.Results, peerResult{
 			Message: peerText{message(f)}, RuleID: p.RuleID, Locations: []peerLocation{l}, Fingerprints: peerFingerprints{p.Commit, p.Email, p.Author, p.Date, p.Message},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,6 +18,7 @@ type Options struct {
 	Version string // of the tool
 	Rules   []Rule // for formats that list them
 	Staged  bool   // what was looked at is no commit yet
+	Remote  Remote // where findings in gitleaks' formats link to
 }
 
 // Rule is what a report says about a rule.
@@ -262,7 +262,7 @@ func peer(f scan.Finding, o Options) peerFinding {
 		f = o.hide(f)
 	}
 	p := peerFinding{
-		RuleID: f.Rule, Description: f.Description, StartLine: f.Line, EndLine: f.EndLine, StartColumn: f.Column, EndColumn: f.EndColumn, Match: f.Match, Secret: f.Secret, File: f.Path,
+		RuleID: f.Rule, Description: f.Description, StartLine: f.Line, EndLine: f.EndLine, StartColumn: f.Column, EndColumn: f.EndColumn, Match: f.Match, Secret: f.Secret, File: f.Path, SymlinkFile: f.Link,
 		Line: f.LineText, Commit: f.Commit, Entropy: float32(f.Entropy), Author: f.Author, Email: f.Email, Message: f.Message, Tags: o.tags(f.Rule),
 	}
 	if f.Line > 1 && !f.Opens { // it counts the line end before, but on the first line of what it looks at
@@ -285,6 +285,7 @@ func peer(f scan.Finding, o Options) peerFinding {
 	if f.Commit != "" {
 		p.Fingerprint = f.Commit + ":" + p.Fingerprint
 	}
+	p.Link = o.Remote.of(p)
 	return p
 }
 
@@ -304,55 +305,4 @@ func (o Options) tags(rule string) []string {
 		}
 	}
 	return []string{}
-}
-
-// Redacted hides a percentage of each secret as gitleaks does: all of it becomes REDACTED, less leaves the beginning.
-func Redacted(in []scan.Finding, percent int) []scan.Finding {
-	out := make([]scan.Finding, len(in))
-	for i, f := range in {
-		mask := "REDACTED"
-		if percent < 100 {
-			n := int(math.RoundToEven(float64(len(f.Secret)) * float64(100-percent) / 100))
-			mask = f.Secret[:min(max(n, 0), len(f.Secret))] + "..."
-		}
-		f.Match = strings.ReplaceAll(f.Match, f.Secret, mask)
-		f.LineText = strings.ReplaceAll(f.LineText, f.Secret, mask)
-		f.Secret = mask
-		out[i] = f
-	}
-	return out
-}
-
-// Blocks prints findings as gitleaks --verbose does.
-func Blocks(in []scan.Finding, rules []Rule) string {
-	var b strings.Builder
-	o := Options{Show: true, Rules: rules}
-	for _, f := range in {
-		p := peer(f, o)
-		row := func(name, value string) {
-			if value != "" {
-				fmt.Fprintf(&b, "%-12s %s\n", name+":", value)
-			}
-		}
-		row("Finding", strings.TrimSpace(f.Match))
-		row("Secret", f.Secret)
-		row("RuleID", p.RuleID)
-		row("Entropy", fmt.Sprintf("%f", p.Entropy))
-		if p.File == "" { // of stdin it says no more
-			b.WriteByte('\n')
-			continue
-		}
-		if len(p.Tags) > 0 {
-			row("Tags", fmt.Sprint(p.Tags))
-		}
-		row("File", p.File)
-		row("Line", fmt.Sprint(p.StartLine))
-		row("Commit", p.Commit)
-		row("Author", p.Author)
-		row("Email", p.Email)
-		row("Date", p.Date)
-		row("Fingerprint", p.Fingerprint)
-		b.WriteByte('\n')
-	}
-	return b.String()
 }
