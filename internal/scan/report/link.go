@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Remote is where people look at a repository: findings in gitleaks' formats link to it. The zero Remote links nowhere.
@@ -15,11 +16,13 @@ type Remote struct{ platform, url string }
 func Platforms() []string { return []string{"github", "gitlab", "azuredevops", "gitea", "bitbucket"} }
 
 // sshRemote is the short form of an address over SSH.
-var sshRemote = regexp.MustCompile(`^git@([a-zA-Z0-9.-]+):(?:\d{1,5}/)?([\w/.-]+?)(?:\.git)?$`)
+var sshRemote = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^git@([a-zA-Z0-9.-]+):(?:\d{1,5}/)?([\w/.-]+?)(?:\.git)?$`)
+})
 
 // ParseRemote reads the address of a remote; without a platform the host tells which it is.
 func ParseRemote(platform, address string) Remote {
-	if m := sshRemote.FindStringSubmatch(address); m != nil {
+	if m := sshRemote().FindStringSubmatch(address); m != nil {
 		address = "https://" + m[1] + "/" + m[2]
 	}
 	u, err := url.Parse(strings.TrimSuffix(address, ".git"))
