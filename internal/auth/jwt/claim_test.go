@@ -29,8 +29,10 @@ func takers(t testing.TB, key *ecdsa.PrivateKey) *authtest.Rig {
 	t.Helper()
 	r := rig(t, config(t, key), new(jwt.Keys))
 	must(t, r.Apply([]record.Change{
-		{Key: "name/auth//jwt", Value: []byte("m1")}, {Key: "reg/auth/m1", Value: []byte(`{"ID":"m1","Name":"jwt","Type":"jwt","Accessor":"auth_jwt_1"}`)},
-		{Key: "name/auth//other", Value: []byte("m2")}, {Key: "reg/auth/m2", Value: []byte(`{"ID":"m2","Name":"other","Type":"approle","Accessor":"auth_approle_2"}`)},
+		{Key: "name/auth//jwt", Value: []byte("m1")},
+		{Key: "reg/auth/m1", Value: []byte(`{"ID":"m1","Name":"jwt","Type":"jwt","Accessor":"auth_jwt_1"}`)},
+		{Key: "name/auth//other", Value: []byte("m2")},
+		{Key: "reg/auth/m2", Value: []byte(`{"ID":"m2","Name":"other","Type":"approle","Accessor":"auth_approle_2"}`)},
 	}))
 	for _, name := range []string{"deploy", "shut"} {
 		authtest.Must(t, r, r.Root(), machine.Create{Name: name, Kind: machine.AWSRole, Home: "123456789012", Policies: []string{"web"}})

@@ -15,7 +15,8 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // errFederated reads the same for a client that never was, for one that trusts nobody, and for a token that says something else or that its issuer did not sign.
 var errFederated = &refusal{
 	http.StatusUnauthorized, "invalid_client",
-	"AADSTS70021: No matching federated identity record found for presented assertion. Check the issuer, subject, audience and signature of the assertion.", []int{70021},
+	"AADSTS70021: No matching federated identity record found for presented assertion. Check the issuer, subject, audience and signature of the assertion.",
+	[]int{70021},
 }
 
 // assertionFault is the vendor's answer to an assertion that is not good; other errors pass.

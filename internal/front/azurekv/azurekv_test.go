@@ -280,8 +280,13 @@ func TestNoBytesWithoutLeave(t *testing.T) {
 	v.Policy("names", `path "azure/shop/metadata/*" { capabilities = ["read", "list", "update", "delete"] }`)
 	token := v.sign(v.identity("names", "names"), "https://vault.example:8200")
 	for _, c := range []struct{ method, path string }{
-		{http.MethodGet, "/secrets"}, {http.MethodGet, "/secrets/a"}, {http.MethodGet, "/secrets/a/versions"}, {http.MethodPatch, "/secrets/a"},
-		{http.MethodPost, "/secrets/a/backup"}, {http.MethodDelete, "/secrets/a"}, {http.MethodGet, "/deletedsecrets/a"},
+		{http.MethodGet, "/secrets"},
+		{http.MethodGet, "/secrets/a"},
+		{http.MethodGet, "/secrets/a/versions"},
+		{http.MethodPatch, "/secrets/a"},
+		{http.MethodPost, "/secrets/a/backup"},
+		{http.MethodDelete, "/secrets/a"},
+		{http.MethodGet, "/deletedsecrets/a"},
 	} {
 		_, body := v.callAs(token, c.method, c.path, "{}")
 		b, err := json.Marshal(body)
@@ -295,7 +300,9 @@ func FuzzRequest(f *testing.F) {
 	v := newVault(f)
 	for _, s := range []struct{ method, path, body string }{
 		{http.MethodPut, "/secrets/a", `{"value":"x","attributes":{"enabled":true,"exp":2},"tags":{"a":"b"},"contentType":"t"}`},
-		{http.MethodGet, "/secrets/a/versions", ""}, {http.MethodPost, "/secrets/restore", `{"value":"AAAA"}`}, {http.MethodPatch, "/secrets/a/0", `{"attributes":[]}`},
+		{http.MethodGet, "/secrets/a/versions", ""},
+		{http.MethodPost, "/secrets/restore", `{"value":"AAAA"}`},
+		{http.MethodPatch, "/secrets/a/0", `{"attributes":[]}`},
 	} {
 		f.Add(s.method, s.path, s.body)
 	}

@@ -38,9 +38,6 @@ type attributes struct {
 	RecoverableDays int    `json:"recoverableDays"`
 }
 
-// tagPrefix begins the facts of a version that are its tags.
-const tagPrefix = "azure/tag/"
-
 // show is everything of a version but its bytes. withVersion says that the id names the version.
 func (rq *request) show(path secret.Path, h *secret.Head, v *secret.Version, withVersion bool) bundle {
 	name := spelling(path, h)
@@ -61,7 +58,7 @@ func (rq *request) show(path secret.Path, h *secret.Head, v *secret.Version, wit
 		b.Attributes.RecoveryLevel = "Recoverable"
 	}
 	for _, f := range v.Facts {
-		if key, ok := strings.CutPrefix(f.Key, tagPrefix); ok {
+		if key, ok := strings.CutPrefix(f.Key, secret.FactAzureTag); ok {
 			if b.Tags == nil {
 				b.Tags = map[string]string{}
 			}
@@ -115,9 +112,9 @@ func (rq *request) newest(h *secret.Head) *secret.Version { return h.Latest(rq.h
 
 // tagFacts replaces the tags among a version's facts.
 func tagFacts(facts []secret.Pair, tags map[string]string) []secret.Pair {
-	out := slices.DeleteFunc(slices.Clone(facts), func(f secret.Pair) bool { return strings.HasPrefix(f.Key, tagPrefix) })
+	out := slices.DeleteFunc(slices.Clone(facts), func(f secret.Pair) bool { return strings.HasPrefix(f.Key, secret.FactAzureTag) })
 	for k, v := range tags {
-		out = append(out, secret.Pair{Key: tagPrefix + k, Value: v})
+		out = append(out, secret.Pair{Key: secret.FactAzureTag + k, Value: v})
 	}
 	slices.SortFunc(out, func(a, b secret.Pair) int { return strings.Compare(a.Key, b.Key) })
 	return out
