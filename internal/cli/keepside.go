@@ -65,6 +65,8 @@ type sentValue struct {
 	ID          string          `json:"id,omitempty"`
 	Labels      []string        `json:"labels,omitempty"`
 	Suffix      string          `json:"suffix,omitempty"`
+
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 // Read answers the version that is current here.
@@ -93,7 +95,7 @@ func (k *keepSide) Read(ctx context.Context, ref provider.Ref) (provider.Secret,
 func (k *keepSide) Write(ctx context.Context, s provider.Secret) (provider.Ref, error) {
 	if !k.whole || s.ID == "" {
 		v := sentOf(&s.Version)
-		v.ContentType = s.ContentType
+		v.ContentType, v.Tags = s.ContentType, s.Tags
 		replaces, err := strconv.ParseUint(s.Revision, 10, 64)
 		if err == nil {
 			v.CAS = &replaces
@@ -127,7 +129,7 @@ func (k *keepSide) Write(ctx context.Context, s provider.Secret) (provider.Ref, 
 
 func (k *keepSide) taken(s *provider.Secret, v *provider.Version) sentValue {
 	out := sentOf(v)
-	out.ID, out.Labels, out.Suffix = v.ID, v.Labels, s.Suffix
+	out.ID, out.Labels, out.Suffix, out.Tags = v.ID, v.Labels, s.Suffix, s.Tags
 	if len(out.Suffix) != 6 || !secret.Alphanumeric(out.Suffix) { // a store that has no such ends, as emulators have none
 		out.Suffix = ""
 	}

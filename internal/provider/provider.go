@@ -45,6 +45,9 @@ type Ref struct {
 	// Revision differs when the secret does. It is "" where the store's lists do not tell; Read and Write tell it always, or
 	// leave it empty when they cannot be sure.
 	Revision string
+	// Tags are what the store keeps beside the value: tags of AWS and Azure, labels of Google, custom metadata of a Vault. List tells
+	// them or Read does; Read keeps those that it is given. Write of a store elsewhere does not look at them.
+	Tags map[string]string
 }
 
 // Secret is one secret as a store has it.

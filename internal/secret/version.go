@@ -108,6 +108,9 @@ func Fact(facts []Pair, key string) string {
 // FactARNSuffix keeps the end of an ARN that was given elsewhere, so that code which holds the old ARN reads on.
 const FactARNSuffix = "aws.suffix"
 
+// FactAzureTag begins the facts of a version that are its tags in Azure, where each version has its own.
+const FactAzureTag = "azure/tag/"
+
 // SetFact answers the facts with one of them set, or with "" taken away.
 func SetFact(facts []Pair, key, value string) []Pair {
 	out := make([]Pair, 0, len(facts)+1)

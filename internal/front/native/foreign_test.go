@@ -1,7 +1,9 @@
 package native_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -63,6 +65,35 @@ func TestMapOverTheNativeAPI(t *testing.T) {
 	_, out := k.call(k.root, http.MethodGet, "value/secret/m", "")
 	m, _ := out["map"].(map[string]any)
 	if out["kind"] != "map" || m["a"] != "<>" || m["b"] != 2.5 || out["content_type"] != "application/json" {
+		t.Errorf("got %v", out)
+	}
+}
+
+// TestTagsOverTheNativeAPI says that tags come with a secret that is made, and that one which is there keeps its own.
+func TestTagsOverTheNativeAPI(t *testing.T) {
+	k := newKeep(t)
+	var many []string
+	for i := range 65 {
+		many = append(many, fmt.Sprintf("%q:%q", fmt.Sprint("t", i), "x"))
+	}
+	for body, want := range map[string]int{
+		`{"text":"x","tags":{"":"x"}}`:                                   400,
+		`{"text":"x","tags":{"` + strings.Repeat("k", 513) + `":"x"}}`:   400,
+		`{"text":"x","tags":{"k":"` + strings.Repeat("v", 1025) + `"}}`:  400,
+		`{"text":"x","tags":{` + strings.Join(many, ",") + `}}`:          400,
+		`{"text":"x","tags":[]}`:                                         400,
+		`{"text":"x","tags":{"k":1}}`:                                    400,
+		`{"text":"x","tags":{"Team & co":"shop","` + "\u00e4" + `":""}}`: 200,
+	} {
+		if status, out := k.call(k.root, http.MethodPut, "value/secret/tagged", body); status != want {
+			t.Errorf("%.60s: got %d %v, want %d", body, status, out, want)
+		}
+	}
+	if status, _ := k.call(k.root, http.MethodPut, "value/secret/tagged", `{"text":"y","tags":{"other":"x"}}`); status != 200 {
+		t.Error("the second write is refused")
+	}
+	_, out := k.call(k.root, http.MethodGet, "value/secret/tagged", "")
+	if got, _ := out["custom"].(map[string]any); out["text"] != "y" || len(got) != 2 || got["Team & co"] != "shop" {
 		t.Errorf("got %v", out)
 	}
 }

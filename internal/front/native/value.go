@@ -76,12 +76,15 @@ func writeValue(rq *request) (any, error) {
 	}
 	var in valueSent
 	if err := rq.read(map[string]any{
-		"text": &in.text, "bytes": &in.bytes, "map": &in.object, "cas": &in.cas, "content_type": &in.contentType, "id": &in.id, "labels": &in.labels, "suffix": &in.suffix,
+		"text": &in.text, "bytes": &in.bytes, "map": &in.object, "cas": &in.cas, "content_type": &in.contentType, "id": &in.id, "labels": &in.labels, "suffix": &in.suffix, "tags": &in.tags,
 	}); err != nil {
 		return nil, err
 	}
 	p, err := in.put()
 	if err != nil {
+		return nil, err
+	}
+	if err := in.tag(&p, rq.front.homeOf(ref)); err != nil {
 		return nil, err
 	}
 	r, err := rq.front.desk.Write(rq.http.Context(), rq.caller, ref, p)
@@ -100,6 +103,7 @@ type valueSent struct {
 	contentType, id string
 	labels          []string
 	suffix          string
+	tags            map[string]string
 }
 
 const maxName = 256 // bytes of a label, of a content type
@@ -147,6 +151,43 @@ func (in *valueSent) put() (custody.Put, error) {
 		}
 	}
 	return p, nil
+}
+
+// tag puts tags where the clients of the Space's home look for them: in Azure each version has its own, elsewhere the secret has them
+// and one that is there already keeps those it has.
+func (in *valueSent) tag(p *custody.Put, home secret.Dialect) error {
+	if len(in.tags) > maxTags {
+		return auth.Tell(secret.ErrInvalid, "member \"tags\" has more than %d", maxTags)
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.tags)) {
+		value := in.tags[key]
+		if key == "" || len(key) > maxTag || len(value) > maxTagValue || !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return auth.Tell(secret.ErrInvalid, "a tag has a name of 1 to %d bytes and a value of %d at most", maxTag, maxTagValue)
+		}
+		if home == secret.Azure {
+			p.Facts = append(p.Facts, secret.Pair{Key: secret.FactAzureTag + key, Value: value})
+		} else {
+			p.Custom = append(p.Custom, secret.Pair{Key: key, Value: value})
+		}
+	}
+	return nil
+}
+
+// What the largest of the stores takes that tags come from: 64 labels of Google, 128 and 256 characters of AWS.
+const (
+	maxTags     = 64
+	maxTag      = 512
+	maxTagValue = 1024
+)
+
+// homeOf is the home dialect of a Space; that of Vault where there is none.
+func (f *Front) homeOf(ref secret.Ref) secret.Dialect {
+	if table := f.desk.Table(); table != nil {
+		if sp, ok := table.Space(ref.Namespace, ref.Space); ok {
+			return sp.Home
+		}
+	}
+	return secret.Vault
 }
 
 func checkLabel(l string) error {

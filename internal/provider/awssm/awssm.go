@@ -123,12 +123,20 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[provider.Ref,
 				if !strings.HasPrefix(name, prefix) || e.DeletedDate != nil { // the filter may be wider than it says
 					continue
 				}
-				if !yield(provider.Ref{Name: name, Revision: revision(e.SecretVersionsToStages)}, nil) {
+				if !yield(provider.Ref{Name: name, Revision: revision(e.SecretVersionsToStages), Tags: tagsOf(e.Tags)}, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+func tagsOf(tags []types.Tag) map[string]string {
+	out := make(map[string]string, len(tags))
+	for _, t := range tags {
+		out[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return out
 }
 
 // Read answers the version that has AWSCURRENT, and those that have other labels when ref tells of them.

@@ -102,7 +102,12 @@ func (s *Store) Read(ctx context.Context, ref provider.Ref) (provider.Secret, er
 	if err != nil {
 		return provider.Secret{}, fail(ref.Name, err)
 	}
-	out := provider.Secret{Ref: provider.Ref{Name: ref.Name}}
+	out := provider.Secret{Ref: provider.Ref{Name: ref.Name, Tags: map[string]string{}}}
+	for key, value := range got.Tags {
+		if value != nil {
+			out.Tags[key] = *value
+		}
+	}
 	if got.ID != nil {
 		out.Revision = got.ID.Version()
 	}

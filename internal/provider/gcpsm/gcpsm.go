@@ -140,7 +140,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[provider.Ref,
 			}
 			for _, one := range page.Secrets {
 				name := one.Name[strings.LastIndexByte(one.Name, '/')+1:]
-				if strings.HasPrefix(name, prefix) && !yield(provider.Ref{Name: name}, nil) {
+				if strings.HasPrefix(name, prefix) && !yield(provider.Ref{Name: name, Tags: one.Labels}, nil) {
 					return
 				}
 			}
@@ -162,7 +162,7 @@ func (s *Store) Read(ctx context.Context, ref provider.Ref) (provider.Secret, er
 	if sum := got.Payload.DataCrc32C; sum != nil && *sum != checksum(data) {
 		return provider.Secret{}, fmt.Errorf("%s: %w: the value does not have the checksum that came with it", ref.Name, secret.ErrUnavailable)
 	}
-	out := provider.Secret{Ref: provider.Ref{Name: ref.Name, Revision: got.Name[strings.LastIndexByte(got.Name, '/')+1:]}}
+	out := provider.Secret{Ref: provider.Ref{Name: ref.Name, Revision: got.Name[strings.LastIndexByte(got.Name, '/')+1:], Tags: ref.Tags}}
 	out.Value, out.Kind = secret.NewValue(data), provider.KindOf(data)
 	return out, nil
 }

@@ -147,7 +147,7 @@ func (m *Mirror) copy(ctx context.Context, s *Step, from, to provider.Provider, 
 	}
 	defer got.Wipe()
 	read := got.Ref
-	got.Ref = provider.Ref{Name: name}
+	got.Ref = provider.Ref{Name: name, Tags: got.Tags}
 	if old != nil {
 		got.Revision = old.Revision
 		if s.Do == ChangeHere && s.kindHere == secret.Map && got.Kind == secret.Text {

@@ -147,13 +147,14 @@ func (s *Store) Read(ctx context.Context, ref provider.Ref) (provider.Secret, er
 		var v struct {
 			Data     json.RawMessage `json:"data"`
 			Metadata struct {
-				Version uint64 `json:"version"`
+				Version uint64            `json:"version"`
+				Custom  map[string]string `json:"custom_metadata"`
 			} `json:"metadata"`
 		}
 		if err := json.Unmarshal(data, &v); err != nil {
 			return provider.Secret{}, fmt.Errorf("%s: %w: the answer is not understood", ref.Name, secret.ErrUnavailable)
 		}
-		data, got.Revision = v.Data, strconv.FormatUint(v.Metadata.Version, 10)
+		data, got.Tags, got.Revision = v.Data, v.Metadata.Custom, strconv.FormatUint(v.Metadata.Version, 10)
 	}
 	object, err := wire.Canonical(data)
 	if err != nil { // the newest version is deleted
