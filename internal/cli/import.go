@@ -90,7 +90,17 @@ func (env Env) readAddress(ctx context.Context, address string) (map[string]stri
 	if err != nil {
 		return nil, usagef("%w", err)
 	}
-	return env.readSource(ctx, a)
+	got, err := env.readSource(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedKeys(got.left) {
+		env.talk("  %s: %s is left out: %s", a, name, got.left[name])
+	}
+	if len(got.values) == 0 {
+		return nil, failf(exitNotFound, "%s: there is no setting", a).withHint("the end of an address is how the names of secrets begin; or it is the whole name of one that is a JSON object")
+	}
+	return got.values, nil
 }
 
 // sourceFlags say how the files of import are read.
@@ -140,13 +150,13 @@ func storable(vars map[string]string) error {
 		switch {
 		case !isSettingName(name):
 			return failf(exitBadData, "%q cannot be the name of a setting; nothing was stored", name).
-				withHint("a name is one word without / and =: rename it in the file")
+				withHint("a name is one word without / and =: rename it where it comes from")
 		case strings.ContainsRune(vars[name], 0):
 			return failf(exitBadData, "the value of %s holds a NUL, which no environment can carry; nothing was stored", name).
 				withHint("store it encoded, as base64 say, and decode it in the program")
 		case len(vars[name]) > secret.MaxValue:
 			return failf(exitBadData, "the value of %s has %d bytes, and a keep holds %d at most; nothing was stored", name, len(vars[name]), secret.MaxValue).
-				withHint("take it out of the file, and mount it as a file of its own")
+				withHint("take it out, and mount it as a file of its own")
 		}
 	}
 	return nil

@@ -56,7 +56,8 @@ func (env Env) sourceValues(ctx context.Context, o *options, a provider.Address,
 		}
 	}
 	asked := time.Now()
-	values, err := env.readSource(ctx, a)
+	got, err := env.readSource(ctx, a)
+	values := got.values
 	var failed *fault
 	switch {
 	case err == nil:
@@ -82,49 +83,63 @@ func (env Env) sourceValues(ctx context.Context, o *options, a provider.Address,
 	return l.Values, nil
 }
 
+// readings are what a source holds.
+type readings struct {
+	values map[string]string // by the names of settings
+	left   map[string]string // why a secret is no setting, by its name there
+}
+
 // readSource asks the store: for all secrets below a prefix, or for the one secret that is a map.
-func (env Env) readSource(ctx context.Context, a provider.Address) (map[string]string, error) {
+func (env Env) readSource(ctx context.Context, a provider.Address) (readings, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // lets go of connections
 	store, a, err := env.openStore(ctx, a)
 	if err != nil {
-		return nil, err
+		return readings{}, err
 	}
 	if !a.Many() {
 		got, err := store.Read(ctx, provider.Ref{Name: a.Prefix})
 		if err != nil {
-			return nil, transferFault(err)
+			return readings{}, transferFault(err)
 		}
-		return members(a, got.Value)
+		values, err := members(a, got.Value)
+		return readings{values: values}, err
 	}
-	values := map[string]string{}
+	out := readings{map[string]string{}, map[string]string{}}
 	names := map[string]string{}
-	var mu sync.Mutex // of values and names
+	var mu sync.Mutex // of out and names
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for ref, err := range store.List(ctx, a.Prefix) {
 		if err != nil {
-			return nil, errors.Join(transferFault(err), g.Wait())
+			return readings{}, errors.Join(transferFault(err), g.Wait())
 		}
 		g.Go(func() error {
 			got, err := store.Read(ctx, provider.Ref{Name: ref.Name}) // of AWS the current version alone
-			if errors.Is(err, secret.ErrNotFound) || errors.Is(err, secret.ErrDisabled) || err == nil && got.Kind == secret.Binary {
-				return nil // it has no value, or none that an environment can carry
-			}
-			if err != nil {
-				return transferFault(err)
-			}
 			key := settingName(a, ref.Name)
 			mu.Lock()
 			defer mu.Unlock()
-			if twin, ok := names[key]; ok {
-				return failf(exitBadData, "%s: %s and %s are both called %s as a setting", a, twin, ref.Name, key)
+			twin, taken := names[key]
+			switch {
+			case errors.Is(err, secret.ErrNotFound):
+				out.left[ref.Name] = "it has no value"
+			case errors.Is(err, secret.ErrDisabled):
+				out.left[ref.Name] = "its newest version is disabled"
+			case err != nil:
+				return transferFault(err)
+			case got.Kind == secret.Binary:
+				out.left[ref.Name] = "it is bytes, which no environment can carry"
+			case key == "":
+				out.left[ref.Name] = "it has no name behind the prefix"
+			case taken:
+				return failf(exitBadData, "%s: %s and %s are both called %s as a setting", a, min(twin, ref.Name), max(twin, ref.Name), key)
+			default:
+				names[key], out.values[key] = ref.Name, reveal(got.Value)
 			}
-			names[key], values[key] = ref.Name, reveal(got.Value)
 			return nil
 		})
 	}
-	return values, g.Wait()
+	return out, g.Wait()
 }
 
 // settingName is what a secret is called as a setting: what is behind the prefix, with '_' for signs that names of variables do not
