@@ -79,9 +79,9 @@ func (w *Warrant) Internal(name string) Caller {
 	return w.caller(Identity{ID: "internal:" + name, DisplayName: name, Method: "internal", Policies: []string{rootPolicy}})
 }
 
-// Local is the Caller of the local keep: the owner of the store on this machine, who may do everything in it.
+// Local is the Caller of the local keep: the owner of the store on the machine of that name, who may do everything in it.
 func (w *Warrant) Local(name string) Caller {
-	return w.caller(Identity{ID: "local:" + name, DisplayName: name, Method: "local", Policies: []string{rootPolicy}})
+	return w.caller(Identity{ID: "local:" + name, DisplayName: "owner@" + name, Method: "local", Policies: []string{rootPolicy}})
 }
 
 func (w *Warrant) caller(id Identity) Caller {

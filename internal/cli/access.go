@@ -10,18 +10,14 @@ import (
 func accessCommand(env Env, o *options) *cobra.Command {
 	var doing string
 	c := &cobra.Command{
-		Use:   "access SPACE/PATH | ENV/NAME",
+		Use:   "access NAME | ENV/NAME | SPACE/PATH",
 		Short: "say who can read a secret, or do something else with it",
 		Long: `Say who can read a secret, or do something else with it: policies, and the roles, users, entities and groups that have
 them. What others' policies deny is taken into account. policy explain says what you may do yourself.`,
 		Example: "  keephold access --who prod/STRIPE_KEY\n  keephold access prod/STRIPE_KEY --for write",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, ref, err := env.connectFor(cmd.Context(), o, args[0])
-			if err != nil {
-				return err
-			}
-			t, err := a.find(cmd.Context(), ref)
+			a, t, err := env.secretFor(cmd.Context(), o, args[0])
 			if err != nil {
 				return err
 			}

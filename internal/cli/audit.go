@@ -176,6 +176,9 @@ func auditWhoCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if ref, _, err = placed(ref); err != nil && ref != "" {
+				return err
+			}
 			if a, err := env.auditKeep(cmd, o); err != nil {
 				return err
 			} else if a != nil {
@@ -188,7 +191,7 @@ func auditWhoCommand(env Env, o *options) *cobra.Command {
 		},
 	}, &dir)
 	f := c.Flags()
-	f.StringVar(&ref, "secret", "", "SPACE/PATH")
+	f.StringVar(&ref, "secret", "", "NAME, ENV/NAME or SPACE/PATH")
 	f.StringVar(&actor, "actor", "", "name, id or entity of who did it")
 	f.StringVar(&since, "since", "", "a time (2026-11-01, RFC 3339) or how long ago (24h)")
 	f.StringVar(&kind, "kind", "", "change, read, refusal, admin or sign-in")
@@ -270,6 +273,9 @@ func (env Env) printWho(o *options, dir string, found iter.Seq2[audit.Entry, err
 	}
 	if o.json {
 		return env.printJSON(map[string]any{"records": docs})
+	}
+	if len(rows) == 0 && !o.quiet {
+		env.talk("the log has no record of that")
 	}
 	return env.table([]string{"TIME", "WHO", "DID", "WHAT", "ALLOWED", "FROM", "RECORD"}, rows)
 }

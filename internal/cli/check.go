@@ -225,7 +225,11 @@ func (env Env) printOrigin(o *options, p *project, e environment, name string, g
 	v, ok := got.values[name]
 	if !ok {
 		env.tellUnread(o, got.unread)
-		return failf(exitNotFound, "%s is set nowhere in %s", name, e.name).withHint("keephold set %s%s", name, envFlag(p, e))
+		more := ""
+		if s := p.Settings.Lookup(name); s != nil && s.Default != nil {
+			more = fmt.Sprintf("; the program takes its default, %q", *s.Default)
+		}
+		return failf(exitNotFound, "%s is set nowhere in %s%s", name, e.name, more).withHint("keephold set %s%s", name, envFlag(p, e))
 	}
 	s := p.Settings.Lookup(name)
 	kind, isSecret := "string", true

@@ -37,13 +37,18 @@ With a role alone its grants are shown, without one the roles that have some.`,
 			"  keephold grant identity:app azure:get,azure:list azure:shop-vault",
 		Args: cobra.MaximumNArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pattern := ""
+			pattern, patterns := "", []string(nil)
 			if len(args) == 3 {
-				pattern = args[2]
+				if pattern = args[2]; strings.Contains(pattern, "/") { // one word is a whole Space or vault, no setting
+					patterns = args[2:]
+				}
 			}
-			a, pattern, err := env.connectFor(cmd.Context(), o, pattern)
+			a, places, err := env.connectFor(cmd.Context(), o, patterns...)
 			if err != nil {
 				return err
+			}
+			if len(places) > 0 {
+				pattern = places[0]
 			}
 			if len(args) == 0 {
 				var out struct {

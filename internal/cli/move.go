@@ -9,20 +9,25 @@ import (
 
 func moveCommand(env Env, o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:     "move SPACE/PATH SPACE/PATH",
+		Use:     "move SECRET SECRET",
 		Short:   "give a secret another name, with its whole history, in one step",
-		Example: "  keephold move secret/app/db secret/shop/db",
+		Long:    "Give a secret another name, with its whole history, in one step. Each of the two is NAME, ENV/NAME or SPACE/PATH.",
+		Example: "  keephold move secret/app/db secret/shop/db\n  keephold move STRIPE_TOKEN STRIPE_KEY",
 		Args:    cobra.ExactArgs(2),
-		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, places, err := env.connectFor(cmd.Context(), o, args...)
+			if err != nil {
+				return err
+			}
 			var moved struct {
 				From string `json:"from"`
 				To   string `json:"to"`
 			}
-			if err := a.call(cmd.Context(), http.MethodPut, "keephold/move", fromTo(args), &moved); err != nil {
+			if err := a.call(cmd.Context(), http.MethodPut, "keephold/move", fromTo(places), &moved); err != nil {
 				return explain(err, "cannot move "+args[0])
 			}
 			return env.done(o, map[string]any{"from": args[0], "to": args[1], "did": "moved"}, "moved %s to %s; undo: keephold move %s %s", args[0], args[1], args[1], args[0])
-		}),
+		},
 	}
 }
 
@@ -41,7 +46,7 @@ type copyJob struct {
 func copyCommand(env Env, o *options) *cobra.Command {
 	var resume string
 	c := &cobra.Command{
-		Use:   "copy SPACE/PATH SPACE/PATH",
+		Use:   "copy SECRET|FOLDER SECRET|FOLDER",
 		Short: "copy a secret, or every secret of a folder, without its history",
 		Long: `Copy a secret, or every secret of a folder, at the server: no value comes here. What is there already stays as it is,
 and so does what you may not read or make; both are counted. A copy that was interrupted goes on with --resume. The
@@ -53,11 +58,14 @@ exit code is 1 when something was left out.`,
 			}
 			return cobra.ExactArgs(2)(cmd, args)
 		},
-		RunE: env.asking(o, func(cmd *cobra.Command, a *api, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, places, err := env.connectFor(cmd.Context(), o, args...)
+			if err != nil {
+				return err
+			}
 			var job copyJob
-			var err error
 			if resume == "" {
-				err = a.call(cmd.Context(), http.MethodPut, "keephold/copy", fromTo(args), &job)
+				err = a.call(cmd.Context(), http.MethodPut, "keephold/copy", fromTo(places), &job)
 			} else {
 				job.ID = resume
 			}
@@ -80,7 +88,7 @@ exit code is 1 when something was left out.`,
 				return silent(exitNo)
 			}
 			return err
-		}),
+		},
 	}
 	c.Flags().StringVar(&resume, "resume", "", "go on with the job of this id")
 	return c

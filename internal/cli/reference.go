@@ -41,34 +41,47 @@ func projectSetting(ref, envName string) (*setting, error) {
 	return &setting{p, e, name}, nil
 }
 
-// connectFor answers the keep that a reference is in, and the reference as that keep has it: what begins with the name of
-// an environment of the project stands for that environment's Space.
-func (env Env) connectFor(ctx context.Context, o *options, ref string) (*api, string, error) {
+// placed answers a reference as its keep has it: a bare NAME is a key of the project's environment, what begins with the name
+// of an environment stands for that environment's Space, and everything else for itself. The project is nil for the last.
+func placed(ref string) (string, *project, error) {
 	first, rest, slash := strings.Cut(ref, "/")
-	if p, err := findProject(); err == nil && slash && p.Env(first) != nil {
-		a, err := env.open(ctx, o, p)
-		return a, p.Env(first).Space + "/" + rest, err
+	if !slash {
+		s, err := projectSetting(ref, "")
+		if err != nil || s == nil {
+			return ref, nil, err
+		}
+		return s.env.space() + "/" + s.name, s.project, nil
 	}
-	a, err := env.connect(ctx, o)
-	return a, ref, err
+	if p, err := findProject(); err == nil && p.Env(first) != nil {
+		return p.Env(first).Space + "/" + rest, p, nil
+	}
+	return ref, nil, nil
 }
 
-// secretFor answers the secret that a reference names and the keep that it is in: a setting of the project, or SPACE/PATH.
-func (env Env) secretFor(ctx context.Context, o *options, ref string) (*api, target, error) {
-	s, err := projectSetting(ref, "")
-	if err != nil {
-		return nil, target{}, err
-	}
+// connectFor answers the keep that references are in, and the references as that keep has them.
+func (env Env) connectFor(ctx context.Context, o *options, refs ...string) (*api, []string, error) {
 	connect := env.connect
-	if s != nil {
-		ref = s.env.space() + "/" + s.name
-		connect = func(ctx context.Context, o *options) (*api, error) { return env.open(ctx, o, s.project) }
+	places := make([]string, len(refs))
+	for i, ref := range refs {
+		place, p, err := placed(ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		if places[i] = place; p != nil {
+			connect = func(ctx context.Context, o *options) (*api, error) { return env.open(ctx, o, p) }
+		}
 	}
 	a, err := connect(ctx, o)
+	return a, places, err
+}
+
+// secretFor answers the secret that a reference names and the keep that it is in.
+func (env Env) secretFor(ctx context.Context, o *options, ref string) (*api, target, error) {
+	a, places, err := env.connectFor(ctx, o, ref)
 	if err != nil {
 		return nil, target{}, err
 	}
-	t, err := a.find(ctx, ref)
+	t, err := a.find(ctx, places[0])
 	return a, t, err
 }
 

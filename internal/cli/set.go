@@ -3,6 +3,7 @@ package cli
 import (
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -168,10 +169,19 @@ func unsetCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var m metadata
+			err = a.call(cmd.Context(), http.MethodGet, escapePath(space)+"/metadata/"+escapePath(name), nil, &m)
+			if status(err) == http.StatusNotFound || err == nil && m.Versions[strconv.FormatUint(m.Current, 10)].Deleted != "" {
+				return failf(exitNotFound, "%s is not set in %s itself; nothing was changed", name, e.name).withHint("where it comes from: keephold explain %s%s", name, envFlag(p, e))
+			} // who may only delete does so unseen
 			if err := a.call(cmd.Context(), http.MethodDelete, escapePath(space)+"/data/"+escapePath(name), nil, nil); err != nil {
 				return explain(err, "cannot take out "+name)
 			}
-			env.talk("%s is no longer set in %s; undo: keephold undelete %s/%s", name, e.name, space, name)
+			place := e.name + "/" + name
+			if personal {
+				place = space + "/" + name
+			}
+			env.talk("%s is no longer set in %s; undo: keephold undelete %s", name, e.name, place)
 			return nil
 		},
 	}

@@ -38,7 +38,7 @@ func deleteCommand(env Env, o *options) *cobra.Command {
 }
 
 func undeleteCommand(env Env, o *options) *cobra.Command {
-	return versionsCommand(env, o, "undelete", "make deleted versions readable again", true)
+	return versionsCommand(env, o, "undelete", "make the latest version readable again, or those of --versions", false)
 }
 
 func destroyCommand(env Env, o *options) *cobra.Command {
@@ -79,6 +79,12 @@ func versionsCommand(env Env, o *options, verb, short string, numbersNeeded bool
 				body = map[string]any{"versions": numbers}
 			case numbersNeeded:
 				return usagef("which versions? give --versions").withHint("keephold history %s", t)
+			case verb == "undelete":
+				m, err := a.metadata(cmd, t)
+				if err != nil {
+					return err
+				}
+				body = map[string]any{"versions": []uint64{m.Current}}
 			default:
 				method, path = http.MethodDelete, t.url("data")
 			}
