@@ -5,6 +5,7 @@ import json
 import subprocess
 import uuid
 
+import hvac
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, EnvironmentCredential, ManagedIdentityCredential
@@ -135,6 +136,72 @@ def test_credentials_of_every_kind(azure, client, name, monkeypatch):
     assert SecretClient(url, EnvironmentCredential()).get_secret(name).value == "x"
     with pytest.raises(ClientAuthenticationError):
         SecretClient(url, ClientSecretCredential("adfs", client_id, "wrong")).get_secret(name)
+
+
+def made(ready, name, tmp_path, *more):
+    """The environment of an identity that `keephold identity create` just made."""
+    out = tmp_path / (name + ".env")
+    env = environment() | {"KEEPHOLD_ADDR": ready["addr"], "KEEPHOLD_TOKEN": ready["token"]}
+    subprocess.run([BIN, "identity", "create", name, "--policy", "reader", "--out", str(out), *more], env=env, check=True, capture_output=True)
+    return dict(line.split("=", 1) for line in out.read_text().splitlines())
+
+
+@pytest.fixture
+def root(ready):
+    c = hvac.Client(url=ready["addr"], token=ready["token"])
+    c.sys.create_or_update_policy("reader", 'path "azure/dev/data/*" { capabilities = ["read"] }')
+    return c
+
+
+def test_a_user_assigned_identity_is_selected_by_its_client_id(ready, root, azure, client, name, tmp_path, monkeypatch):
+    client.set_secret(name, "x")
+    one, other = (made(ready, name + end, tmp_path, "--as", "azure-user") for end in ("-one", "-other"))
+    url = azure["AZURE_KEYVAULT_URL"]
+    for identity in (one, other):
+        monkeypatch.setenv("IDENTITY_HEADER", identity["IDENTITY_HEADER"])
+        assert SecretClient(url, ManagedIdentityCredential(client_id=identity["AZURE_CLIENT_ID"])).get_secret(name).value == "x"
+        assert SecretClient(url, DefaultAzureCredential(managed_identity_client_id=identity["AZURE_CLIENT_ID"])).get_secret(name).value == "x"
+    # The header of one host does not give the identity of another, whoever is asked for.
+    for wanted in (one["AZURE_CLIENT_ID"], "00000000-0000-0000-0000-000000000000"):
+        with pytest.raises(ClientAuthenticationError):
+            SecretClient(url, ManagedIdentityCredential(client_id=wanted)).get_secret(name)
+    # Each is its own name in the audit log.
+    read = subprocess.run(
+        [BIN, "audit", "tail", "--json"], env=environment() | {"KEEPHOLD_ADDR": ready["addr"], "KEEPHOLD_TOKEN": ready["token"]}, check=True, capture_output=True, text=True
+    ).stdout
+    readers = {r["who"]["name"] for r in map(json.loads, read.splitlines()) if r["action"] == "read" and r["what"].get("path") == name}
+    assert readers == {name + "-one", name + "-other"}
+
+
+@pytest.mark.parametrize("owner", ["space", "identity"])
+def test_a_system_assigned_identity_ends_with_its_owner(ready, root, azure, client, name, owner, tmp_path, monkeypatch):
+    client.set_secret(name, "x")
+    if owner == "space":
+        root.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
+    else:
+        made(ready, name + "-host", tmp_path, "--as", "azure-user")
+    owned = f"space:{name}" if owner == "space" else f"identity:{name}-host"
+    mine = made(ready, name + "-app", tmp_path, "--as", "azure-system", "--owner", owned)
+    monkeypatch.setenv("IDENTITY_HEADER", mine["IDENTITY_HEADER"])
+    monkeypatch.delenv("AZURE_CLIENT_ID")
+    app = SecretClient(azure["AZURE_KEYVAULT_URL"], ManagedIdentityCredential())
+    assert app.get_secret(name).value == "x"
+    if owner == "space":
+        root.sys.disable_secrets_engine(name)
+    else:
+        env = environment() | {"KEEPHOLD_ADDR": ready["addr"], "KEEPHOLD_TOKEN": ready["token"]}
+        subprocess.run([BIN, "identity", "delete", name + "-host", "--yes"], env=env, check=True, capture_output=True)
+    with pytest.raises((HttpResponseError, ClientAuthenticationError)):  # the token that it has ends too
+        app.get_secret(name)
+    with pytest.raises(ClientAuthenticationError):
+        ManagedIdentityCredential().get_token("https://vault.azure.net/.default")
+    # Who is made again under the owner's name is somebody else, and owns nothing.
+    if owner == "space":
+        root.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
+    else:
+        made(ready, name + "-host", tmp_path, "--as", "azure-user")
+    with pytest.raises(ClientAuthenticationError):
+        ManagedIdentityCredential().get_token("https://vault.azure.net/.default")
 
 
 def test_read_by_hvac(ready, client, name):

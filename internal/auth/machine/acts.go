@@ -57,20 +57,9 @@ func (a Create) Plan(ctx context.Context, c auth.Caller, v record.View) (Credent
 	if r.Found() {
 		return Credential{}, nil, auth.Tell(secret.ErrExists, "there is an identity %q already", a.Name)
 	}
-	owner, err := id.ownerKey()
+	changes, err := id.join(ctx, v)
 	if err != nil {
 		return Credential{}, nil, err
-	}
-	changes := []record.Change{}
-	if owner != "" {
-		o, err := record.Get1(ctx, v, owner)
-		if err != nil {
-			return Credential{}, nil, err
-		}
-		if !o.Found() {
-			return Credential{}, nil, auth.Tell(secret.ErrNotFound, "there is no owner %q", a.Owner)
-		}
-		changes = append(changes, o.Unchanged())
 	}
 	id.Public = id.public()
 	out, err := id.grow(now)

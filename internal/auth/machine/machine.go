@@ -54,6 +54,7 @@ type Identity struct {
 	Public    string             `json:"public"` // what clients call it: an ARN, an email, a client id
 	Policies  []string           `json:"policies"`
 	Owner     string             `json:"owner,omitempty"` // "identity:NAME" or "space:NAME": it ends with that
+	OwnerID   string             `json:"owner_id,omitempty"`
 	Created   time.Time          `json:"created"`
 	Expires   time.Time          `json:"expires,omitzero"`
 	Session   time.Duration      `json:"session,omitempty"` // longest life of what is issued to it; 0: the dialect's default
@@ -136,40 +137,18 @@ func load(ctx context.Context, v record.View, key string, records ...string) (*I
 	if err != nil {
 		return nil, nil, err
 	}
-	records = append(records, key)
-	owner, err := id.ownerKey()
+	records, there, err := id.owned(ctx, v, append(records, key))
 	if err != nil {
 		return nil, nil, err
 	}
-	if owner != "" {
-		o, err := record.Get1(ctx, v, owner)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !o.Found() {
-			return nil, nil, errNone
-		}
-		records = append(records, owner)
-	}
-	if !id.Expires.IsZero() && !v.Now().Before(id.Expires) {
+	if !there || id.ended(v.Now()) {
 		return nil, nil, errNone
 	}
 	return id, records, nil
 }
 
-// ownerKey is the record that the identity ends with; "" for none.
-func (id *Identity) ownerKey() (string, error) {
-	if id.Owner == "" {
-		return "", nil
-	}
-	what, name, _ := strings.Cut(id.Owner, ":")
-	switch {
-	case what == "identity" && auth.CheckName("owner", name) == nil:
-		return nameKey(id.Namespace, name), nil
-	case what == "space" && name != "":
-		return "name/space/" + string(id.Namespace) + "/" + name, nil // as the registry, which stands beside this room, reserves it
-	}
-	return "", auth.Tell(secret.ErrInvalid, "owner must be identity:NAME or space:NAME")
+func (id *Identity) ended(now time.Time) bool {
+	return !id.Expires.IsZero() && !now.Before(id.Expires)
 }
 
 // Key answers the credential with that public id, while it stands; nil when there is none.
