@@ -74,8 +74,10 @@ var peerMatrix = map[string][]string{
 	"order":  {"dir many.txt --enable-rule tok -f json -r -", "dir many.txt --enable-rule tok -v", "dir many.txt --enable-rule tok -f csv -r -", "dir many.txt --enable-rule tok -f sarif -r -", "dir many.txt --enable-rule tok -f template --report-template lines.tmpl -r -"},
 	"around": {"dir around.txt -v --around", "dir around.txt --redact -v --around", "dir around.txt -v", "git repo -v --around"},
 	"bounds": {"dir large.txt --max-target-megabytes 1 -v", "dir large.txt --max-target-megabytes 3 -v", "dir own -c own/conf.toml -v", "dir known -b known/base.json -f json -r -", "git known -b known/base.json -f json -r -"},
-	"errors": {"git repo --enable-rule nope", "git repo --enable-rule tok,nope", "git repo --enable-rule tok,generic-key -f csv -r -", "git repo -f template -r -", "git repo -f template --report-template none.tmpl -r -", "git repo --report-template lines.tmpl -f json -r -", "git repo -r report.xyz", "git repo -f JSON -r - --enable-rule tok", "git repo --platform nonsense",
-		"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml"},
+	"errors": {
+		"git repo --enable-rule nope", "git repo --enable-rule tok,nope", "git repo --enable-rule tok,generic-key -f csv -r -", "git repo -f template -r -", "git repo -f template --report-template none.tmpl -r -", "git repo --report-template lines.tmpl -f json -r -", "git repo -r report.xyz", "git repo -f JSON -r - --enable-rule tok", "git repo --platform nonsense",
+		"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml",
+	},
 }
 
 // styles are sequences for terminals (SGR, ECMA-48).

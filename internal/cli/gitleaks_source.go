@@ -115,7 +115,7 @@ func (p *peerReport) writer() (report.Writer, error) {
 	switch {
 	case format == "json" || format == "" && p.output == "-":
 		format = "gitleaks"
-	case format == "sarif" || format == "junit":
+	case format == "sarif" || format == "junit" || format == "csv":
 		format = "gitleaks-" + format
 	case format == "template":
 		text, err := os.ReadFile(p.template)
@@ -128,7 +128,7 @@ func (p *peerReport) writer() (report.Writer, error) {
 		}
 		return w, nil
 	case format == "github" || format == "markdown": // ours, for the action
-	case format != "csv":
+	default:
 		return nil, failf(1, "unknown report format %q", format)
 	}
 	w, _ := report.For(format)

@@ -20,6 +20,7 @@ func Redacted(in []scan.Finding, percent int) []scan.Finding {
 		if f.Secret != "" { // a file that was found for its name has none
 			f.Match = strings.ReplaceAll(f.Match, f.Secret, mask)
 			f.LineText = strings.ReplaceAll(f.LineText, f.Secret, mask)
+			f.Message = strings.ReplaceAll(f.Message, f.Secret, mask) // which the peer leaves in clear
 			f.Secret = mask
 		}
 		out[i] = f

@@ -99,5 +99,3 @@ func peerEncoder(w io.Writer) *json.Encoder {
 	e.SetIndent("", " ")
 	return e
 }
-
-func gitleaksJUnit(w io.Writer, r scan.Report, o Options) error { return junitOf(w, r, o, "gitleaks") }

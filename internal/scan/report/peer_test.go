@@ -19,7 +19,7 @@ func TestPeerFormats(t *testing.T) {
 	o := report.Options{Show: true, Rules: []report.Rule{{ID: "tok", Description: "A <tok>", Tags: []string{"t1", "t2"}}}}
 	for format, want := range map[string][]string{
 		"gitleaks":       {"[\n {\n  \"RuleID\": \"tok\",\n  \"Description\": \"A \\u003ctok\\u003e\",\n  \"StartLine\": 4,\n  \"EndLine\": 4,\n  \"StartColumn\": 8,\n  \"EndColumn\": 17,", "\"Entropy\": 2.5849626,", "\"Tags\": [\n   \"t1\",\n   \"t2\"\n  ],", "\"Fingerprint\": \"8d42:b.txt:tok:4\"\n }\n]\n"},
-		"csv":            {"tok,8d42,b.txt,,def456,tok-def456,4,4,8,17,Tester,\"second\n\nbody\",2026-01-02T03:04:05Z,t@example.net,8d42:b.txt:tok:4,t1 t2\n"},
+		"gitleaks-csv":   {"tok,8d42,b.txt,,def456,tok-def456,4,4,8,17,Tester,\"second\n\nbody\",2026-01-02T03:04:05Z,t@example.net,8d42:b.txt:tok:4,t1 t2\n"},
 		"gitleaks-sarif": {"{\n \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n \"version\": \"2.1.0\",\n \"runs\": [\n  {\n   \"tool\": {\n    \"driver\": {\n     \"name\": \"gitleaks\",\n     \"semanticVersion\": \"v8.0.0\",", "\"properties\": {\n      \"tags\": [\n       \"t1\","},
 		"gitleaks-junit": {"<testsuite failures=\"1\" name=\"gitleaks\" tests=\"1\" time=\"\">", "<testcase classname=\"A &lt;tok&gt;\" file=\"b.txt\" name=\"tok has detected a secret in file b.txt, line 4, at commit 8d42.\" time=\"\">"},
 	} {

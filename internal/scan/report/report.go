@@ -32,11 +32,16 @@ type Writer func(w io.Writer, r scan.Report, o Options) error
 
 // Formats lists the names of the formats. "gitleaks" is the peer's JSON.
 func Formats() []string {
-	return []string{"table", "json", "jsonl", "csv", "sarif", "junit", "markdown", "github", "gitleaks", "gitleaks-sarif", "gitleaks-junit"}
+	return []string{"table", "json", "jsonl", "csv", "sarif", "junit", "markdown", "github", "gitleaks", "gitleaks-csv", "gitleaks-sarif", "gitleaks-junit"}
 }
 
 // For returns the writer of a format.
 func For(format string) (Writer, bool) {
+	w, ok := writerOf(format)
+	return w.masked(false), ok
+}
+
+func writerOf(format string) (Writer, bool) {
 	switch format {
 	case "table":
 		return table, true
@@ -56,6 +61,8 @@ func For(format string) (Writer, bool) {
 		return annotations, true
 	case "gitleaks":
 		return gitleaks, true
+	case "gitleaks-csv":
+		return gitleaksCSV, true
 	case "gitleaks-sarif":
 		return gitleaksSARIF, true
 	case "gitleaks-junit":
@@ -85,6 +92,42 @@ func (o Options) hide(f scan.Finding) scan.Finding {
 	}
 	f.Secret = mask
 	return f
+}
+
+// masked is the writer of a report in which nothing stands in clear: a match or a line may hold the secret of another
+// finding, and what a commit says may hold any, also one that is accepted. Lines are masked for who prints them; for others
+// they only tell columns.
+func (w Writer) masked(lines bool) Writer {
+	if w == nil {
+		return nil
+	}
+	return func(to io.Writer, r scan.Report, o Options) error {
+		if o.Show || len(r.Findings) == 0 {
+			return w(to, r, o)
+		}
+		var secrets []string
+		for _, f := range r.Findings {
+			if f.Secret != "" {
+				secrets = append(secrets, f.Secret)
+			}
+		}
+		slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+		var pairs []string
+		for _, s := range slices.Compact(secrets) {
+			pairs = append(pairs, s, Mask(s))
+		}
+		all := strings.NewReplacer(pairs...)
+		found := slices.Clone(r.Findings)
+		for i := range found {
+			f := &found[i]
+			f.Match, f.Message = all.Replace(f.Match), ""
+			if lines {
+				f.LineText = all.Replace(f.LineText)
+			}
+		}
+		r.Findings = found
+		return w(to, r, o)
+	}
 }
 
 func where(f scan.Finding) string {
@@ -214,12 +257,20 @@ func markdown(w io.Writer, r scan.Report, o Options) error {
 	return err
 }
 
-// annotations are GitHub's workflow commands.
+// annotations are GitHub's workflow commands: what stands in a property is escaped more than what is said.
 func annotations(w io.Writer, r scan.Report, _ Options) error {
-	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	var b strings.Builder
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "::error file=%s,line=%d,endLine=%d,col=%d,title=%s::%s\n", escape.Replace(f.Path), f.Line, f.EndLine, f.Column, escape.Replace("secret: "+f.Rule), escape.Replace(message(f)))
+		at := ""
+		if f.Path != "" {
+			at = fmt.Sprintf("file=%s,line=%d,endLine=%d,col=%d,", property.Replace(f.Path), f.Line, f.EndLine, f.Column)
+		}
+		fmt.Fprintf(&b, "::error %stitle=%s::%s\n", at, property.Replace("secret: "+f.Rule), data.Replace(message(f)))
+	}
+	for _, k := range r.Coverage.Skipped {
+		fmt.Fprintf(&b, "::warning title=not scanned::%s\n", data.Replace(fmt.Sprintf("%d × %s %s", k.Count, k.Why, k.Example)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -227,6 +278,9 @@ func annotations(w io.Writer, r scan.Report, _ Options) error {
 
 func message(f scan.Finding) string {
 	m := fmt.Sprintf("%s has detected secret for file %s", f.Rule, f.Path)
+	if f.Path == "" && f.Commit != "" {
+		return fmt.Sprintf("%s has detected secret in the message of commit %s.", f.Rule, f.Commit)
+	}
 	if f.Commit != "" {
 		m += " at commit " + f.Commit
 	}

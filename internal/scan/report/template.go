@@ -21,11 +21,11 @@ func Template(name, text string) (Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("template: %w", err)
 	}
-	return func(w io.Writer, r scan.Report, o Options) error {
+	return Writer(func(w io.Writer, r scan.Report, o Options) error {
 		findings := []peerFinding{}
 		for _, f := range r.Findings {
 			findings = append(findings, peer(f, o))
 		}
 		return t.Execute(w, findings)
-	}, nil
+	}).masked(true), nil
 }
