@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"iter"
 	"regexp"
+	"regexp/syntax"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Options change what an Engine reports.
@@ -38,6 +41,8 @@ type compiled struct {
 	before int // of a user's expression: how far a match may reach before its keyword
 	behind int
 	re     *regexp.Regexp
+	tail   func() *regexp.Regexp // what has to stand behind a keyword; nil is anything
+	musts  []string              // what else has to stand near it
 	common bool
 }
 
@@ -147,8 +152,13 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 		if r.Group > c.re.NumSubexp() {
 			return fmt.Errorf("group %d, but the expression has %d", r.Group, c.re.NumSubexp())
 		}
-		for _, k := range r.Keywords {
-			on(strings.ToLower(k), trigger{rule: index, kind: onRegexp})
+		words := make([]string, len(r.Keywords))
+		for i, k := range r.Keywords {
+			words[i] = strings.ToLower(k)
+			on(words[i], trigger{rule: index, kind: onRegexp})
+		}
+		if err = c.cheaper(words); err != nil {
+			return err
 		}
 		if len(r.Keywords) == 0 {
 			e.always = append(e.always, index)
@@ -204,6 +214,21 @@ func (e *Engine) compile(r Rule, on func(string, trigger)) error {
 	}
 	c.common = r.Loose && c.class == classVendor
 	e.rules = append(e.rules, c)
+	return nil
+}
+
+// cheaper derives the conditions under which the expression is run at all.
+func (c *compiled) cheaper(keywords []string) error {
+	re, err := syntax.Parse(c.Regexp, syntax.Perl)
+	if err != nil {
+		return err
+	}
+	c.tail = sync.OnceValue(func() *regexp.Regexp { return tail(re, keywords) })
+	for _, m := range musts(re) {
+		if !slices.ContainsFunc(keywords, func(k string) bool { return strings.Contains(k, m) }) {
+			c.musts = append(c.musts, m)
+		}
+	}
 	return nil
 }
 

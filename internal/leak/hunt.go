@@ -96,14 +96,31 @@ func (h *hunt) hit(state uint16, end int) {
 		case onURL:
 			h.address(&e.rules[t.rule], start, end)
 		case onRegexp:
-			if h.windows == nil {
-				h.windows = map[int][][2]int{}
-			}
-			h.windows[t.rule] = append(h.windows[t.rule], [2]int{max(0, start-e.rules[t.rule].before), min(len(h.b), end+e.rules[t.rule].behind)})
+			h.window(t.rule, start, end)
 		case onEscape:
 			h.escapes = append(h.escapes, start)
 		}
 	}
+}
+
+// window notes where a user's expression has to be tried: round the keyword in b[start:end], if it can match there.
+func (h *hunt) window(rule, start, end int) {
+	r := &h.e.rules[rule]
+	from, to := max(0, start-r.before), min(len(h.b), end+r.behind)
+	if t := r.tail(); t != nil {
+		found := t.FindIndex(h.b[end-1 : to])
+		if found == nil {
+			return
+		}
+		to = min(to, end-1+found[1]+slack)
+	}
+	if !holdsAll(h.b[from:to], r.musts) {
+		return
+	}
+	if h.windows == nil {
+		h.windows = map[int][][2]int{}
+	}
+	h.windows[rule] = append(h.windows[rule], [2]int{from, to})
 }
 
 // pattern tries a token rule whose keyword starts at i.

@@ -1,0 +1,90 @@
+package leak
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// expressions as users of gitleaks write them.
+var userRules = []struct {
+	expr     string
+	keywords []string
+	tail     bool // an end of the keyword can be told
+	good     []string
+}{
+	{
+		`(?i)[\w.-]{0,50}?(?:access|auth|(?-i:[Aa]pi|API)|credential|creds|key|passw(?:or)?d|secret|token)(?:[ \t\w.-]{0,20})[\s'"]{0,3}(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)[\x60'"\s=]{0,5}([\w.=-]{10,150}|[a-z0-9][a-z0-9+/]{11,}={0,3})(?:[\x60'"\s;]|\\[nr]|$)`,
+		[]string{"access", "api", "auth", "key", "credential", "creds", "passwd", "password", "secret", "token"},
+		true,
+		[]string{"my_api_key = 'a1b2c3d4e5f6'\n", `{"TOKEN": "0123456789abcdef"}`, "authKey:=qwertyuiop12;"},
+	},
+	{`ghp_[0-9a-zA-Z]{36}`, []string{"ghp_"}, true, []string{"ghp_" + strings.Repeat("aB3", 12)}},
+	{`\b((?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b`, []string{"a3t", "akia", "asia", "abia", "acca"}, true, []string{"AKIAQWERTYUIOPASDFGH", "x A3TXQWERTYUIOPASDFGH y"}},
+	{`\b((?:hvs\.[\w-]{90,120}|s\.(?i:[a-z0-9]{24})))(?:[\x60'"\s;]|\\[nr]|$)`, []string{"hvs.", "s."}, true, []string{"s.abcdefghijklmnopqrstuvwx ", "'hvs." + strings.Repeat("x-9", 31) + "'"}},
+	{`\b(pat[[:alnum:]]{14}\.[a-f0-9]{64})\b`, []string{"airtable"}, false, nil},
+	{`(?i)\bkind:[ \t]*"?secret\b"?(?s:.){0,200}?\bdata:\s+(\w{10,})`, []string{"secret"}, true, []string{"Kind: Secret\nmeta: x\ndata: abcdefghijkl\n"}},
+	{`xox[pe](?:-[0-9]{10,13}){3}-[a-zA-Z0-9-]{28,34}`, []string{"xoxp-", "xoxe-"}, false, []string{"xoxp-1234567890-1234567890-1234567890-" + strings.Repeat("a", 30)}},
+}
+
+func TestTail(t *testing.T) {
+	for _, r := range userRules {
+		re, err := syntax.Parse(r.expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tail(re, r.keywords); (got != nil) != r.tail {
+			t.Errorf("%s: tail %v", r.expr, got)
+		}
+	}
+}
+
+// TestUserExpressions looks for the same with the engine and with the expression itself, in texts full of keywords.
+func TestUserExpressions(t *testing.T) {
+	noise := "// the key to authenticate with the api's token; password reset\nfunc secret(tokens []string) error { return auth.Key }\nfiles.open(access)\nkind: Secret\n"
+	for _, r := range userRules {
+		e, err := Compile([]Rule{{ID: "mine", Regexp: r.expr, Keywords: r.keywords, Confidence: Medium}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		for i, g := range r.good {
+			fmt.Fprintf(&text, "%s\n%s\n%s\n", strings.Repeat(noise, 1+40*i), g, g)
+		}
+		var want, got []string
+		for _, m := range regexp.MustCompile(r.expr).FindAllIndex(text.Bytes(), -1) {
+			want = append(want, fmt.Sprint(m))
+		}
+		for m := range e.Find(text.Bytes()) {
+			got = append(got, fmt.Sprint([]int{m.Start, m.End}))
+		}
+		if !slices.Equal(got, want) || len(got) < len(r.good) {
+			t.Errorf("%s: got %v, want %v", r.expr, got, want)
+		}
+	}
+}
+
+func TestMusts(t *testing.T) {
+	for expr, want := range map[string]string{
+		`foo(bar)+x?baz`:               "foo bar baz",
+		`(?i)KIND:.*data:|data:.*kind`: "data:",
+		`a|b`:                          "",
+		`(?:key)?=(abc|abd)e`:          "",
+		`abc{2}`:                       "",
+	} {
+		re, err := syntax.Parse(expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(musts(re), " "); got != want {
+			t.Errorf("%s: got %q, want %q", expr, got, want)
+		}
+	}
+	if !holdsAll([]byte("a KinD: b data: "), []string{"kind:", "data:"}) || holdsAll([]byte("kind"), []string{"kind:"}) || holdsAll(nil, []string{"x"}) {
+		t.Error("holdsAll")
+	}
+}
