@@ -91,7 +91,8 @@ func (s *Space) List(ctx context.Context, folder string) ([]string, error) {
 	return a.Keys, nil
 }
 
-// Values are the settings of the Space, each a secret of its own at its top, from memory while they are fresh.
+// Values are the settings of the Space that the caller may read, each a secret of its own at its top, from memory while they
+// are fresh.
 func (s *Space) Values(ctx context.Context) (*Values, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock() // whoever else wants them waits for this one answer
