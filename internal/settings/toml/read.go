@@ -105,14 +105,13 @@ var knownKeys = map[string][]string{
 
 // Read reads a keephold.toml; file is its name for messages. The error is an *Error.
 func Read(file string, src []byte) (*Project, error) {
-	ix := indexOf(src)
-	raw, err := decode(src, ix)
+	raw, err := decode(src)
 	if err != nil {
 		return nil, decodeError(file, err)
 	}
-	r := &fileReader{file: file, src: src, index: ix}
+	r := &fileReader{file: file, src: src}
 	p := &Project{Name: raw.Project, ID: raw.ID, Store: raw.Store, DefaultEnv: raw.DefaultEnv, Redact: raw.Redact.Patterns}
-	for _, name := range r.order("env", raw.Env) {
+	for _, name := range raw.envs {
 		e := raw.Env[name]
 		env := Env{Name: name, Space: e.Space, Inherits: e.Inherits, Protected: e.Protected, Sources: e.Sources}
 		if env.Space == "" {
@@ -121,7 +120,7 @@ func Read(file string, src []byte) (*Project, error) {
 		p.Envs = append(p.Envs, env)
 	}
 	p.Settings = make(settings.Schema, 0, len(raw.Settings))
-	for _, name := range r.order("settings", raw.Settings) {
+	for _, name := range raw.settings {
 		p.Settings = append(p.Settings, r.setting(name, raw.Settings[name]))
 	}
 	r.check(p)
@@ -192,25 +191,25 @@ func distance(a, b string) int {
 
 // fileReader turns what was decoded into a Project and keeps the first error with its place.
 type fileReader struct {
-	file  string
-	src   []byte
-	index index
-	err   error
+	file string
+	src  []byte
+	err  error
 }
 
 func (r *fileReader) fail(message, hint string, path ...string) {
 	if r.err != nil {
 		return
 	}
-	line, column := r.index.place(path)
+	ix := indexOf(r.src)
+	line, column := ix.place(path)
 	r.err = &Error{File: r.file, Line: line, Column: column, Message: message, Hint: hint}
 }
 
 // order lists the names of a table of tables as they come in the file.
-func (r *fileReader) order(table string, names any) []string {
+func (ix *index) order(table string, names any) []string {
 	var out []string
 	seen := map[string]bool{}
-	for _, e := range r.index.entries {
+	for _, e := range ix.entries {
 		if len(e.path) >= 2 && e.path[0] == table && !seen[e.path[1]] {
 			seen[e.path[1]] = true
 			out = append(out, e.path[1])

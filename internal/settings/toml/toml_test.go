@@ -128,6 +128,10 @@ func TestReadManySettings(t *testing.T) {
 		{"twice, the second of another kind", many.String() + "[[settings.S000]]\n", ":402:"},
 		{"twice, side by side", many.String() + "[settings.S199]\n", ":402:"},
 		{"first as a key of another table", "[settings]\nS150.secret = true\n" + many.String(), ":304:"},
+		{"all kinds of values", "[settings.A]\ntype = 'int'\nrequired = ['dev', \"prod\"]\nchoices = [\n \"1\", # one\n \"2\"]\ndefault = 1\n[settings.F]\ndefault = 8_000\n[settings.B]\ndefault = 0x10\n[settings.C]\ndefault = 1.5\n[settings.D]\ndefault = 7\nrequired = []\nchoices = []\n[settings.E]\ndefault = true\ndescription = \"\"\"a\n\\u00e9\"\"\"\n[env.dev]\n[env.prod]\n" + many.String(), ""},
+		{"keys with dots and quotes", "[ settings . \"A\" ]\nsecret = true\n[settings.'B.C']\n" + many.String(), ""},
+		{"a key twice", many.String() + "secret = true\nsecret = true\n", ":403:"},
+		{"all in one line", "settings = { A = { type = \"int\" } }\n" + many.String(), ":3:"},
 		{"a table below", many.String() + "[settings.S000.more]\n", ":402:"},
 		{"an unknown key at the end", many.String() + "secrets = 1\n", `:402:1: unknown key "settings.S199.secrets"`},
 		{"a wrong type in the middle", strings.Replace(many.String(), "required = true # 100\n", "secret = 1\n", 1), ":203:"},
@@ -141,7 +145,10 @@ func TestReadManySettings(t *testing.T) {
 		} else if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
-		if difference := toml.CompareApart([]byte("project = \"a\"\n" + c.src)); difference != "" {
+		if plain := toml.IsPlain([]byte("project = \"a\"\n" + c.src)); plain != (c.want == "") {
+			t.Errorf("%s: its plain tables are taken: %v", c.name, plain)
+		}
+		if difference := toml.ComparePlain([]byte("project = \"a\"\n" + c.src)); difference != "" {
 			t.Errorf("%s: %s", c.name, difference)
 		}
 	}
@@ -180,9 +187,10 @@ func TestEditKeepsComments(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(shop)
 	f.Add("[settings.A]\nsecret = true\n[settings.B]\n[settings.A]\n[[settings.C]]\n[settings]\nD.type = \"int\"\n")
+	f.Add("[settings.A]\nrequired = [\"dev\"]\ndefault = 08\n[settings.B]\nchoices = ['a']\ndefault = -1\n[env.dev]\n[settings.C]\ndefault = 1e3\nsecret = false\n")
 	f.Add("project = \"a\"\nx = [1, # c\n 2]\n[env]\ndev = { space = '''x''' }\n")
 	f.Fuzz(func(t *testing.T, src string) {
-		if difference := toml.CompareApart([]byte(src)); difference != "" {
+		if difference := toml.ComparePlain([]byte(src)); difference != "" {
 			t.Fatal(difference)
 		}
 		p, err := toml.Read("f", []byte(src))
