@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -295,6 +296,12 @@ func appendEscaped(dst []byte, r rune) []byte {
 // appendFrames appends the event as one frame, or as several when its items do not fit into one. It returns
 // the count of records. It never fails: what is too long is cut, because an act without a record is worse.
 func (e *Event) appendFrames(dst []byte) ([]byte, int) {
+	if size := e.itemsSize(); size > 0 {
+		dst = slices.Grow(dst, size+1024)
+		if size > segment.MaxRecord {
+			return e.appendParts(dst)
+		}
+	}
 	at := len(dst)
 	dst = append(dst, 0, 0)
 	dst = e.append(dst, e.Items, maxText)
@@ -303,6 +310,16 @@ func (e *Event) appendFrames(dst []byte) ([]byte, int) {
 		return dst, 1
 	}
 	return e.appendParts(dst[:at])
+}
+
+// itemsSize is about how long the items are when they are written, where nothing in them is escaped.
+func (e *Event) itemsSize() int {
+	size := 0
+	for i := range e.Items {
+		w := &e.Items[i]
+		size += len(`{"space":"","path":"","uid":"","version":1},`) + len(w.Space) + len(w.Path) + len(w.UID)
+	}
+	return size
 }
 
 // appendParts is the slow path of appendFrames.
@@ -328,7 +345,7 @@ func (e *Event) appendParts(dst []byte) ([]byte, int) {
 	cuts = append(cuts, len(e.Items))
 	part := *e
 	from := 0
-	var rec []byte
+	rec := make([]byte, 0, segment.MaxRecord)
 	for i, to := range cuts {
 		if len(cuts) > 1 {
 			part.Part, part.Parts = i+1, len(cuts)

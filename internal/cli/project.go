@@ -164,7 +164,11 @@ func (env Env) resolve(ctx context.Context, o *options, a *api, p *project, e en
 
 // merge lets the nearest value win: layers are what the environments of the chain hold, as far as they were read.
 func (env Env) merge(ctx context.Context, o *options, p *project, e environment, layers []envAnswer) (map[string]value, error) {
-	merged := map[string]value{}
+	most := 0
+	for _, got := range layers {
+		most = max(most, len(got.Values))
+	}
+	merged := make(map[string]value, most)
 	for i, got := range slices.Backward(layers) {
 		link := e.chain[i]
 		if link.Protected {

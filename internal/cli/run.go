@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -187,7 +186,7 @@ func (r *runOptions) handover(p *project, e environment, got *sourced, dir *laun
 		return handover{}, err
 	}
 	h := handover{unread: got.unread}
-	merge := launch.Merge{Allow: r.allow}
+	merge := launch.Merge{Allow: r.allow, Set: make([]launch.Variable, 0, len(texts)+1)}
 	if !r.noInherit {
 		merge.Inherit = os.Environ()
 	}
@@ -199,7 +198,9 @@ func (r *runOptions) handover(p *project, e environment, got *sourced, dir *laun
 		if hidden {
 			h.secrets = append(h.secrets, redact.Secret{Name: name, Value: texts[name]})
 		}
-		_, _ = fmt.Fprintf(mark, "%s\x00%s\x00", v.Name, texts[name])
+		for _, s := range []string{v.Name, "\x00", texts[name], "\x00"} {
+			_, _ = io.WriteString(mark, s) // never fails
+		}
 		long := dir != nil && launch.TooLong(v.Name, v.Value.Len()) // one that has grown since the start is refused
 		inFile := long || r.secretsDir && hidden
 		if !inFile {
@@ -242,7 +243,7 @@ func (r *runOptions) chose(values map[string]value) bool {
 
 // choose applies --only and --if-missing.
 func (r *runOptions) choose(p *project, e environment, values map[string]value) (map[string]string, error) {
-	texts := map[string]string{}
+	texts := make(map[string]string, len(values))
 	for name, v := range values {
 		if len(r.only) == 0 || slices.Contains(r.only, name) {
 			texts[name] = v.text

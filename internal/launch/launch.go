@@ -10,6 +10,7 @@
 package launch
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
@@ -36,7 +37,7 @@ const longest = 128 << 10
 
 // Environment merges. Keephold's own credentials are never handed on. The error is a *ReservedError or *UnfitError.
 func Environment(m Merge) ([]string, error) {
-	set := map[string]bool{}
+	places := make(map[string]int, len(m.Set)) // in out
 	for _, v := range m.Set {
 		if err := fits(v); err != nil {
 			return nil, err
@@ -44,12 +45,12 @@ func Environment(m Merge) ([]string, error) {
 		if isReserved(v.Name) && !slices.ContainsFunc(m.Allow, func(a string) bool { return sameName(a, v.Name) }) {
 			return nil, &ReservedError{v.Name}
 		}
-		set[normalName(v.Name)] = true
+		places[normalName(v.Name)] = -1
 	}
 	out := make([]string, 0, len(m.Inherit)+len(m.Set))
 	for _, pair := range m.Inherit {
 		name, _, ok := strings.Cut(pair, "=")
-		if !ok || name == "" || set[normalName(name)] || isOwn(name) {
+		if _, set := places[normalName(name)]; !ok || name == "" || set || isOwn(name) {
 			if runtime.GOOS == "windows" && strings.HasPrefix(pair, "=") { // the current directories of drives
 				out = append(out, pair)
 			}
@@ -57,14 +58,13 @@ func Environment(m Merge) ([]string, error) {
 		}
 		out = append(out, pair)
 	}
-	last := map[string]int{}
 	for _, v := range m.Set {
 		pair := v.Name + "=" + string(v.Value.Reveal())
-		if i, again := last[normalName(v.Name)]; again {
+		if i := places[normalName(v.Name)]; i >= 0 {
 			out[i] = pair
 			continue
 		}
-		last[normalName(v.Name)] = len(out)
+		places[normalName(v.Name)] = len(out)
 		out = append(out, pair)
 	}
 	return out, nil
@@ -77,7 +77,7 @@ func fits(v Variable) error {
 	switch {
 	case v.Name == "" || strings.ContainsAny(v.Name, "=\x00"):
 		return &UnfitError{v.Name, "no environment can carry this name"}
-	case slices.Contains(v.Value.Reveal(), 0):
+	case bytes.IndexByte(v.Value.Reveal(), 0) >= 0:
 		return &UnfitError{v.Name, "the value holds a NUL, which no environment can carry"}
 	case TooLong(v.Name, v.Value.Len()):
 		return &UnfitError{v.Name, "the value is too long for an environment (128 KiB)"}

@@ -57,7 +57,8 @@ func (c *LocalConfig) check() error {
 }
 
 func (c *LocalConfig) keep(a custody.AutoSeal) KeepConfig {
-	return KeepConfig{Dir: c.Dir, Version: c.Version, CacheBytes: 8 << 20, AutoSeal: a}
+	// A keep that is open for one command reads hardly anything twice.
+	return KeepConfig{Dir: c.Dir, Version: c.Version, CacheBytes: 64 << 10, AutoSeal: a}
 }
 
 // key is what protects this keep's root key, or is to.

@@ -117,6 +117,9 @@ func routes() []route {
 	}
 }
 
+// written is an answer that is JSON already, whole.
+type written []byte
+
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := f.serve(w, r)
@@ -128,10 +131,12 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.send(w)
 		return
 	}
-	b, err := json.Marshal(map[string]any{"data": answer})
-	if err != nil {
-		f.fail(w, err)
-		return
+	b, written := answer.(written)
+	if !written {
+		if b, err = json.Marshal(map[string]any{"data": answer}); err != nil {
+			f.fail(w, err)
+			return
+		}
 	}
 	head(w, http.StatusOK)
 	_, _ = w.Write(append(b, '\n')) // a client that went away has no use for the error
