@@ -48,7 +48,7 @@ const (
 	Refused                          // there is no such identity, or it does not trust what the token claims
 )
 
-// Fault is why a token does not take an identity. Text is what a client may be told besides the kind.
+// Fault is why a token does not take an identity. Text is what a client may be told besides the kind; of Untrusted it is the issuer.
 type Fault struct {
 	Kind FaultKind
 	Text string
@@ -153,7 +153,7 @@ type proof struct {
 func (c Taking) proofs(ctx context.Context, v record.View, mounts []auth.Mount, token string, says claims) ([]proof, error) {
 	var good []proof
 	iss, _ := says.text("iss")
-	why := &Fault{Untrusted, "nobody trusts the issuer " + clip(iss)}
+	why := &Fault{Untrusted, clip(iss)}
 	for i, m := range mounts {
 		config := new(Config)
 		r, err := record.LoadIf(ctx, v, configKey(m), config)

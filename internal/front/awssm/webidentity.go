@@ -75,7 +75,7 @@ var webFaults = map[jwt.FaultKind]struct {
 	jwt.Malformed:   {"InvalidIdentityToken", "The ID Token provided is not a valid JWT: ", http.StatusBadRequest},
 	jwt.Expired:     {"ExpiredTokenException", "Token expired: ", http.StatusBadRequest},
 	jwt.Early:       {"IDPRejectedClaim", "The token is rejected: ", http.StatusForbidden},
-	jwt.Untrusted:   {"InvalidIdentityToken", "No OpenIDConnect provider found in your account: ", http.StatusBadRequest},
+	jwt.Untrusted:   {"InvalidIdentityToken", "No OpenIDConnect provider found in your account for ", http.StatusBadRequest},
 	jwt.Unproved:    {"InvalidIdentityToken", "The web identity token could not be validated: ", http.StatusBadRequest},
 	jwt.Unreachable: {"IDPCommunicationError", "The identity provider could not be reached: ", http.StatusBadRequest},
 }
