@@ -35,7 +35,11 @@ func (s *Server) strike(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		if c.late(seconds) {
+		ch := c.channel.Load()
+		switch {
+		case ch != nil && c.late(seconds):
+			_ = c.net.SetReadDeadline(past) // its reader says goodbye
+		case c.late(seconds) || ch != nil && ch.late(seconds):
 			_ = c.net.SetDeadline(past) // its own goroutine finds that, and closes it
 		}
 	}

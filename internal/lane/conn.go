@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 const (
@@ -32,6 +33,8 @@ type conn struct {
 	body   body
 	req    *http.Request // one for all requests of the connection
 	reply  reply
+
+	channel atomic.Pointer[channel] // once it is one; the clock looks there
 }
 
 func newConn(s *Server, nc net.Conn, ctx context.Context) *conn {
@@ -63,18 +66,22 @@ func (c *conn) serve() {
 			c.end()
 		}
 	}()
-	if !c.greet() {
+	ok, frames := c.greet()
+	if !ok {
 		c.server.handOver(c, nil)
 		return
 	}
-	for {
+	for !frames {
 		used, err := c.receive()
 		if err == nil {
 			err = c.answer()
 		}
 		if errors.Is(err, errOver) {
-			c.server.handOver(c, c.in)
-			return
+			if frames = c.server.cfg.Call != nil && isFrames(c.in); !frames {
+				c.server.handOver(c, c.in)
+				return
+			}
+			break
 		}
 		if err != nil {
 			c.end()
@@ -82,6 +89,7 @@ func (c *conn) serve() {
 		}
 		c.consume(used)
 	}
+	c.serveFrames()
 }
 
 func (c *conn) end() {
@@ -89,22 +97,26 @@ func (c *conn) end() {
 	_ = c.net.Close()
 }
 
-// greet is false for what does not speak HTTP/1.1 below its TLS, or no TLS: net/http has the words for both.
-func (c *conn) greet() bool {
-	t, ok := c.net.(*tls.Conn)
-	if !ok {
-		return true
+// greet is not ok for what is no TLS, or speaks none of our protocols below it: net/http has the words for both. frames is HTTP/2.
+// Below TLS 1.3 it stays with net/http, which knows the ciphers that are too weak for it.
+func (c *conn) greet() (ok, frames bool) {
+	t, isTLS := c.net.(*tls.Conn)
+	if !isTLS {
+		return true, false
 	}
 	if t.HandshakeContext(c.req.Context()) != nil {
-		return false
+		return false, false
 	}
-	switch t.ConnectionState().NegotiatedProtocol {
+	state := t.ConnectionState()
+	c.req.TLS = &state
+	switch state.NegotiatedProtocol {
 	case "", "http/1.1":
-		c.req.TLS = new(tls.ConnectionState)
-		*c.req.TLS = t.ConnectionState()
-		return true
+		return true, false
+	case "h2":
+		ok = c.server.cfg.Call != nil && state.Version >= tls.VersionTLS13
+		return ok, ok
 	}
-	return false
+	return false, false
 }
 
 // receive reads until a whole request is there and makes c.req of it. It answers how many bytes that took.

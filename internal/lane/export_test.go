@@ -33,3 +33,14 @@ func MayBecomePlain(b []byte) bool {
 	_, v := cut(b)
 	return v != odd
 }
+
+// Opens says what is known of a connection of HTTP/2 that begins with b, when it comes in pieces.
+func Opens(b []byte, piece int) string {
+	var o opening
+	v := partial
+	for n := 0; n < len(b) && v == partial; {
+		n = min(n+max(piece, 1), len(b))
+		v = o.look(b[:n], func(string) bool { return true })
+	}
+	return [...]string{"partial", "odd", "plain"}[v]
+}

@@ -5,6 +5,8 @@
 // What is accepted here, net/http accepts too, and reads the same out of it: FuzzAgainstNetHTTP holds that. What is not
 // plain is neither answered nor refused here, so that there is one place that knows all of HTTP, and it is not ours.
 //
+// Calls of gRPC, which come by HTTP/2, are answered here too: opening.go says which connections stay for that.
+//
 // The fast lane saves what net/http spends on generality: a goroutine that waits for the client to hang up, timers, and a
 // map of header fields for each request. Therefore a request here does not end early when its client hangs up; what may
 // take long does not belong here, and Config.Quick keeps it out.
@@ -28,7 +30,9 @@ type Config struct {
 	Handler http.Handler
 	// Quick says whether a request is answered here. It is asked before the body is there.
 	Quick func(method, path string) bool
-	Log   *slog.Logger
+	// Call says for which paths a request by gRPC is answered here; nil: for none.
+	Call func(path string) bool
+	Log  *slog.Logger
 
 	HeadTime    time.Duration // from a request's first byte to the end of its head; 0 is 10 s
 	RequestTime time.Duration // from there to the end of its body, and for its answer; 0 is 30 s
@@ -146,6 +150,10 @@ func (s *Server) handOver(c *conn, unread []byte) {
 	default:
 		nc = &reopened{Conn: c.net, unread: unread}
 	}
+	s.give(nc)
+}
+
+func (s *Server) give(nc net.Conn) {
 	select {
 	case s.over.conns <- nc:
 	case <-s.over.closed:

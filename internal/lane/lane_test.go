@@ -53,7 +53,8 @@ func serve(t *testing.T, handler http.HandlerFunc, wrap func(net.Listener) net.L
 	var err error
 	s.lane, err = lane.New(lane.Config{
 		Handler: handler, Quick: func(_, path string) bool { return strings.HasPrefix(path, "/v1/") },
-		Log: slog.New(slog.NewTextHandler(&s.log, nil)),
+		Call: func(path string) bool { return strings.HasPrefix(path, "/pkg.Service/") },
+		Log:  slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,10 +63,10 @@ func serve(t *testing.T, handler http.HandlerFunc, wrap func(net.Listener) net.L
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	s.http = &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.http = &http.Server{Protocols: protocols, ConnContext: lane.ConnContext, Handler: lane.WithTLS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Over", "yes")
 		handler(w, r)
-	})}
+	}))}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

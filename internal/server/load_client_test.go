@@ -43,6 +43,8 @@ type line struct {
 	conn net.Conn
 	in   []byte
 	out  []byte
+
+	frames *frames // of a line that speaks gRPC
 }
 
 // crowd is c connections to one server.
@@ -115,6 +117,9 @@ var headEnd, lengthName = []byte("\r\n\r\n"), []byte("Content-Length: ")
 
 // exchange sends l.out and reads one answer.
 func (l *line) exchange() error {
+	if l.frames != nil {
+		return l.frames.exchange(l)
+	}
 	if _, err := l.conn.Write(l.out); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/keephold/keephold/internal/audit/sink"
 	"github.com/keephold/keephold/internal/auth/userpass"
+	"github.com/keephold/keephold/internal/front/gcpsm"
 	"github.com/keephold/keephold/internal/front/vault"
 	"github.com/keephold/keephold/internal/lane"
 )
@@ -80,12 +81,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	handler := http.HandlerFunc(s.dispatch)
 	var err error
-	s.lane, err = lane.New(lane.Config{Handler: handler, Quick: isQuick, Log: cfg.Log, RequestTime: cfg.RequestTime})
+	s.lane, err = lane.New(lane.Config{Handler: handler, Quick: isQuick, Call: gcpsm.IsCall, Log: cfg.Log, RequestTime: cfg.RequestTime})
 	if err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler:           handler,
+		Handler:           lane.WithTLS(handler),
+		ConnContext:       lane.ConnContext,
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       cfg.RequestTime,

@@ -23,6 +23,9 @@ const (
 	grpcPrefix  = 5 // compressed?(1) length(4)
 )
 
+// IsCall says which paths gRPC asks here. All of them are over in a moment.
+func IsCall(path string) bool { return strings.HasPrefix(path, grpcService) || path == grpcHealth }
+
 func isGRPC(r *http.Request) bool {
 	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
