@@ -55,6 +55,10 @@ func TestScripts(t *testing.T) {
 }
 
 func scripts() testscript.Params {
+	action, err := filepath.Abs(filepath.Join("..", "..", "scripts", "action"))
+	if err != nil {
+		panic(err)
+	}
 	return testscript.Params{
 		Dir:       filepath.Join("testdata", "script"),
 		Condition: condition(false),
@@ -64,6 +68,7 @@ func scripts() testscript.Params {
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv(belowTests, "1")
+			env.Setenv("ACTION", action)
 			env.Values[servers{}] = new([]*exec.Cmd)
 			env.Values[vendors{}] = &[]string{"VAULT_ADDR", "VAULT_TOKEN"}
 			return nil

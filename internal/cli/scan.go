@@ -264,6 +264,9 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 		Progress: func(_, bytes int64) { shown.done.Store(bytes) },
 	})
 	shown.end()
+	if errors.Is(err, git.ErrRevision) {
+		return failf(exitBadData, "%w", err).withHint("fetch it first: git fetch origin BRANCH; in a shallow clone git fetch --unshallow, with actions/checkout fetch-depth: 0")
+	}
 	if err != nil && bounded.Err() == nil {
 		return failf(exitIO, "the scan failed: %w", err)
 	}
@@ -391,6 +394,9 @@ func (env Env) scanVerdict(o *options, s *scanOptions, r scan.Report, accepted *
 	}
 	for _, k := range r.Coverage.Skipped {
 		env.talk("keephold: warning: not scanned: %d × %s %s", k.Count, k.Why, k.Example)
+		if hint := git.Advice(k.Why); hint != "" {
+			env.talk("keephold: hint: %s", hint)
+		}
 	}
 	switch {
 	case len(r.Findings) > 0 && s.writeBaseline == "":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/keephold/keephold/internal/scan"
@@ -187,13 +188,14 @@ func (h *headFiles) dir(dir string) (map[string]node, error) {
 type Range struct {
 	Repo             *Repo
 	Include, Exclude []string
+	Whole            bool // Exclude should be here: it is said when it is not
 }
 
 var _ scan.Source = (*Range)(nil)
 
 // ParseRange reads "a..b", "a...b" (as a..b), "a" and several of them, "^a" for what to leave out.
 func ParseRange(repo *Repo, args []string) *Range {
-	g := &Range{Repo: repo}
+	g := &Range{Repo: repo, Whole: true}
 	for _, a := range args {
 		if from, to, ok := strings.Cut(a, ".."); ok {
 			to = strings.TrimPrefix(to, ".")
@@ -220,8 +222,14 @@ func (g *Range) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, erro
 	if err := g.reach(ctx, g.Exclude, out, &cover, nil); err != nil {
 		return cover, err
 	}
+	old := maps.Clone(out)
 	err := g.reach(ctx, g.Include, out, &cover, func(c commit) error {
 		cover.Commits++
+		for _, p := range c.parents {
+			if _, err := g.Repo.commit(p); errors.Is(err, errMissing) && !old[p] {
+				cover.Skip(beforeShallow, g.Repo.hex(c.id))
+			}
+		}
 		if err := g.Repo.adds(ctx, c, &cover, nil, visit); err != nil {
 			return err
 		}
@@ -245,11 +253,17 @@ func (g *Range) reach(ctx context.Context, revs []string, seen map[id]bool, cove
 	var queue []id
 	for _, rev := range revs {
 		x, err := g.Repo.resolve(rev)
-		if id, ok := g.Repo.parseID(rev); err != nil && ok && f == nil {
-			x, err = id, nil // what is left out need not be here: a remote's id after a force-push
-		}
 		if err != nil {
 			return err
+		}
+		if _, err := g.Repo.commit(x); errors.Is(err, errMissing) {
+			if f != nil {
+				return fmt.Errorf("%s %w in %s", rev, ErrRevision, g.Repo.common)
+			}
+			// What is left out need not be here: a remote's id after a force-push.
+			if g.Whole {
+				cover.Notes = append(cover.Notes, fmt.Sprintf("%s is not in this clone: all that the range reaches counts as new", rev))
+			}
 		}
 		queue = append(queue, x)
 	}
@@ -265,10 +279,7 @@ func (g *Range) reach(ctx context.Context, revs []string, seen map[id]bool, cove
 		seen[x] = true
 		c, err := g.Repo.commit(x)
 		if errors.Is(err, errMissing) {
-			if f != nil {
-				cover.Skip("history before a shallow boundary", g.Repo.hex(x))
-			}
-			continue
+			continue // its child says so
 		}
 		if err != nil {
 			return err
@@ -283,21 +294,23 @@ func (g *Range) reach(ctx context.Context, revs []string, seen map[id]bool, cove
 	return nil
 }
 
+// beforeShallow is why what a shallow clone lacks was not looked at.
+const beforeShallow = "history before a shallow boundary"
+
 // adds visits the files of c that differ from those of all its parents, and that are wanted; nil wants all.
 func (r *Repo) adds(ctx context.Context, c commit, cover *scan.Coverage, wanted func(path string) bool, visit scan.Visit) error {
 	var parents []id
 	for _, p := range c.parents {
 		pc, err := r.commit(p)
 		if errors.Is(err, errMissing) {
-			cover.Skip("history before a shallow boundary", r.hex(p))
-			return nil
+			continue // then more counts as new
 		}
 		if err != nil {
 			return err
 		}
 		parents = append(parents, pc.tree)
 	}
-	return r.diff(ctx, c.tree, parents, "", func(path string, now id, before []id) {
+	err := r.diff(ctx, c.tree, parents, "", func(path string, now id, before []id) {
 		if wanted != nil && !wanted(path) {
 			return
 		}
@@ -315,6 +328,11 @@ func (r *Repo) adds(ctx context.Context, c commit, cover *scan.Coverage, wanted 
 		place := c.place(r, path)
 		visitText(visit, place.Commit+":"+path, data, old, place)
 	})
+	if errors.Is(err, errMissing) { // a partial clone without trees
+		cover.Skip(reason(err), r.hex(c.id))
+		return nil
+	}
+	return err
 }
 
 func (r *Repo) diff(ctx context.Context, tree id, others []id, prefix string, f func(path string, now id, before []id)) error {

@@ -3,12 +3,27 @@ package git
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 )
+
+// ErrRevision is wrapped by errors about a revision that cannot be found.
+var ErrRevision = errors.New("names no commit")
+
+// Advice says how to get what was not looked at for a reason.
+func Advice(why string) string {
+	switch why {
+	case beforeShallow:
+		return "git fetch --unshallow brings it; with actions/checkout fetch-depth: 0, with GitLab GIT_DEPTH: 0"
+	case reason(errMissing):
+		return "git fetch --refetch --no-filter brings all objects of a partial clone"
+	}
+	return ""
+}
 
 // ref reads a ref by its full name, through symbolic ones.
 func (r *Repo) ref(name string) (id, bool) {
@@ -57,7 +72,7 @@ func (r *Repo) resolve(rev string) (id, error) {
 	}
 	x, ok := r.named(name)
 	if !ok {
-		return x, fmt.Errorf("%s names no commit in %s: %w", rev, r.common, errMissing)
+		return x, fmt.Errorf("%s %w in %s", rev, ErrRevision, r.common)
 	}
 	for steps != "" {
 		op := steps[0]
@@ -72,6 +87,9 @@ func (r *Repo) resolve(rev string) (id, error) {
 		steps = steps[k:]
 		for range map[bool]int{true: n, false: 1}[op == '~'] {
 			c, err := r.commit(x)
+			if errors.Is(err, errMissing) { // before a shallow boundary
+				return x, fmt.Errorf("%s %w in %s: its history is not in this clone", rev, ErrRevision, r.common)
+			}
 			if err != nil {
 				return x, err
 			}
@@ -83,7 +101,7 @@ func (r *Repo) resolve(rev string) (id, error) {
 				break
 			}
 			if which < 0 || which >= len(c.parents) {
-				return x, fmt.Errorf("%s: no such parent: %w", rev, errMissing)
+				return x, fmt.Errorf("%s %w in %s: no such parent", rev, ErrRevision, r.common)
 			}
 			x = c.parents[which]
 		}

@@ -80,7 +80,7 @@ func (h *History) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, er
 		}
 	}
 	if r.shallow > 0 {
-		cover.SkipN("history before a shallow boundary", "", int64(r.shallow))
+		cover.SkipN(beforeShallow, "", int64(r.shallow))
 	}
 	if err := ctx.Err(); err != nil {
 		return cover, fmt.Errorf("scan of %s: %w", r.common, err)

@@ -68,8 +68,7 @@ func (r *Repo) parseCommit(x, data []byte) (commit, bool) {
 			c.author, c.date = parsePerson(value)
 		}
 	}
-	const most = 500 // a report shows the beginning
-	c.message = string(bytes.TrimSpace(message[:min(len(message), most)]))
+	c.message = string(bytes.TrimSpace(message))
 	return c, c.tree != id{}
 }
 
