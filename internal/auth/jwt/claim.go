@@ -206,6 +206,7 @@ func (p proof) standing(id *machine.Identity, records []string, end time.Time) *
 	}
 	iss, _ := p.says.text("iss")
 	sub, _ := p.says.text("sub")
+	s.Name += "/" + clip(sub) // who it is for the audit log, as a session's name is
 	s.Meta = append(slices.Clone(s.Meta), auth.Pairs(map[string]string{MetaIssuer: clip(iss), MetaSubject: clip(sub), MetaAudience: clip(strings.Join(p.says.texts("aud"), ","))})...)
 	return s
 }

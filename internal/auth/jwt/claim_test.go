@@ -77,7 +77,7 @@ func TestATokenTakesAnIdentity(t *testing.T) {
 		c := take(r, deployRole, token, func(c *jwt.Taking) { c.Mounts = mounts })
 		must(t, c.Refusal())
 		id := c.Identity()
-		if id.DisplayName != "deploy" || !slices.Contains(id.Policies, "web") || !slices.Contains(id.Meta, secret.Pair{Key: jwt.MetaSubject, Value: "repo:shop"}) {
+		if id.DisplayName != "deploy/repo:shop" || !slices.Contains(id.Policies, "web") || !slices.Contains(id.Meta, secret.Pair{Key: jwt.MetaSubject, Value: "repo:shop"}) {
 			t.Errorf("got %+v", id)
 		}
 	}

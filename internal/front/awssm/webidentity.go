@@ -31,7 +31,7 @@ func assumeRoleWithWebIdentity(rq *request, form url.Values) (any, error) {
 	})
 	subject := rq.meta(jwt.MetaSubject)
 	issued, err := a.issue(rq, machine.Issue{
-		Allow: record.Need{Action: "sts.assume-role-web", Resource: "aws/" + a.account + "/sts/role/" + a.name, Known: true},
+		Allow: record.Need{Action: "sts.assume-role-web", Resource: "aws/" + a.account + "/sts/role/" + a.name + "/" + a.session, Known: true},
 	})
 	if err != nil {
 		return nil, webFault(err)
