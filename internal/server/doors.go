@@ -134,7 +134,7 @@ func openAzureSignIn(cfg *Config, man doorman) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return man.limit.guard(always, tooMany, front.SignIn()), nil
+	return man.limit.guard(always, azurekv.Throttled, front.SignIn()), nil
 }
 
 func newAzure(cfg *Config, man doorman) (*azurekv.Front, error) {

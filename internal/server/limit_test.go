@@ -33,8 +33,8 @@ func TestSignInsOfEveryDialectAreBounded(t *testing.T) {
 		{"sts by query", "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", nil, 400, "<Code>Throttling</Code>"},
 		{"credentials of a container", "GET", "/v1/keephold/aws/credentials/AKIA", nil, 429, "Throttling"},
 		{"google's token service", "POST", "/token", map[string]string{"Content-Type": form}, 429, "too many sign-ins"},
-		{"azure's token service", "POST", "/adfs/oauth2/token", map[string]string{"Content-Type": form}, 429, "too many sign-ins"},
-		{"a managed identity", "GET", "/metadata/identity/oauth2/token?resource=x", nil, 429, "too many sign-ins"},
+		{"azure's token service", "POST", "/adfs/oauth2/token", map[string]string{"Content-Type": form}, 429, `"error":"temporarily_unavailable"`},
+		{"a managed identity", "GET", "/metadata/identity/oauth2/token?resource=x", nil, 429, `"error":"temporarily_unavailable"`},
 		{"a read of aws", "POST", "/", map[string]string{"X-Amz-Target": "secretsmanager.GetSecretValue"}, 0, ""},
 		{"a read of vault", "GET", "/v1/secret/data/app", nil, 0, ""},
 	} {

@@ -270,7 +270,7 @@ func (f *Front) refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, secret.ErrDenied), errors.Is(err, secret.ErrSignIn):
 		out = errClient
 	case errors.Is(err, secret.ErrLimited):
-		out = &refusal{http.StatusTooManyRequests, "temporarily_unavailable", "AADSTS90055: Too many requests.", []int{90055}}
+		out = errLimited
 	case errors.Is(err, secret.ErrSealed), errors.Is(err, secret.ErrNotInit), errors.Is(err, secret.ErrUnavailable), errors.Is(err, secret.ErrBusy):
 		out = &refusal{http.StatusServiceUnavailable, "temporarily_unavailable", "AADSTS90033: A transient error has occurred. Please try again.", []int{90033}}
 	default:
@@ -279,6 +279,12 @@ func (f *Front) refuse(w http.ResponseWriter, err error) {
 	}
 	say(w, out.status, out)
 }
+
+// errLimited is a sign-in beyond the bound.
+var errLimited = &refusal{http.StatusTooManyRequests, "temporarily_unavailable", "AADSTS90055: Too many requests.", []int{90055}}
+
+// Throttled answers a sign-in beyond the bound, before anything of it is read, as the vendor does: its clients wait and try again.
+func Throttled(w http.ResponseWriter, _ *http.Request) { say(w, errLimited.status, errLimited) }
 
 func say(w http.ResponseWriter, status int, v any) {
 	b, _ := json.Marshal(v) // maps of strings always marshal
