@@ -234,6 +234,9 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 	if err != nil {
 		return err
 	}
+	if _, ok := sources[0].(*files.Source); ok { // which has no history to tell moves by
+		accepted.Holds = fileHolds
+	}
 	rules := leak.Rules()
 	engine, err := leak.CompileOptions(rules, leak.Options{DecodeDepth: s.decode, Identifiers: s.identifiers})
 	if err != nil {
@@ -352,6 +355,15 @@ func (s *scanOptions) accepted(at string) (*triage.Set, error) {
 		}
 	}
 	return set, nil
+}
+
+// fileHolds reports that a secret still stands in a file: then the same secret elsewhere is a copy.
+func fileHolds(path, secret string) bool {
+	b, err := os.ReadFile(filepath.FromSlash(path))
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return bytes.Contains(b, []byte(secret))
 }
 
 func (env Env) scanReport(s *scanOptions, write report.Writer, result scan.Report) error {

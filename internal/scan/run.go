@@ -40,6 +40,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		report.Findings = o.Keep(report.Findings)
 	}
 	report.Findings = unique(report.Findings)
+	trace(report.Findings)
 	if o.Drop != nil {
 		n := len(report.Findings)
 		report.Findings = slices.DeleteFunc(report.Findings, func(f Finding) bool { return o.Drop(&f) })
@@ -90,6 +91,7 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 			err = fmt.Errorf("find where the secrets stand: %w", perr)
 		}
 	}
+	moves := newMoves(hits)
 	for _, h := range hits {
 		where := places[h.chunk]
 		switch {
@@ -102,6 +104,9 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 			f := h.Finding
 			f.Place = p
 			f.Identity = Identity(o.Key, f.Rule, f.Secret, p.Path)
+			if from, ok := moves.from(f); ok {
+				f.Former = []string{Identity(o.Key, f.Rule, f.Secret, from)}
+			}
 			report.Findings = append(report.Findings, f)
 		}
 	}
@@ -140,7 +145,7 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 		if m.Confidence < o.Confidence {
 			continue
 		}
-		if len(c.Old) > 0 && bytes.Contains(c.Old, m.Secret(c.Data)) {
+		if secret := m.Secret(c.Data); holds(c.Old, secret) || holds(c.Moved, secret) {
 			continue
 		}
 		stands = append(stands, Region{Start: m.Start, End: m.End})
@@ -154,6 +159,8 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 	}
 	return found, stands, allowed
 }
+
+func holds(text, secret []byte) bool { return len(text) > 0 && bytes.Contains(text, secret) }
 
 // byName finds a file for its path. It has no lines.
 func (o *Options) byName(at *Place) (found []hit) {

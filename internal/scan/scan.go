@@ -33,6 +33,7 @@ type Chunk struct {
 	Data    []byte   // the whole of it, for context and line numbers
 	Regions []Region // what is new in Data, ordered and apart; nil means everything
 	Old     []byte   // what stood here before: a secret that it holds is not new
+	Moved   []byte   // what the same change takes away elsewhere: a secret that it holds only moves
 	Place   *Place   // where it stands, when the source knows that already
 }
 
@@ -48,6 +49,14 @@ type Place struct {
 	Date          time.Time
 	Message       string
 	Object        string // the blob's id, when no commit holds it
+	Left          []Left // what else the commit takes away
+}
+
+// Left is a chunk that a commit takes away from a path.
+type Left struct {
+	Path string
+	ID   string // of the chunk
+	Now  string // the chunk that stands there now; empty when none with a find does
 }
 
 // Coverage says what a source looked at and what it did not.
@@ -118,8 +127,9 @@ type Finding struct {
 	Confidence         leak.Confidence
 	Decoded            string
 	Explain            []leak.Reason
-	Identity           string // stays the same when lines and commits move
-	Live               string // what the vendor says, when it was asked: live, dead or unknown
+	Identity           string   // stays the same when lines and commits move
+	Former             []string // the identities that it had at the paths it was moved from, latest first
+	Live               string   // what the vendor says, when it was asked: live, dead or unknown
 }
 
 // A Report is the outcome of a scan.

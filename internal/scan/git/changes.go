@@ -54,6 +54,7 @@ func (s *Staged) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, err
 	}
 	old := headFiles{r: r, root: root, same: idx.trees, dirs: map[string]map[string]node{}, clean: map[string]bool{"": root != id{} && idx.trees[""] == root}}
 	n := 0
+	var moved []byte // what is staged to be taken away, once a new file asks for it
 	for _, e := range idx.entries {
 		if ctx.Err() != nil {
 			return cover, ctx.Err()
@@ -85,7 +86,10 @@ func (s *Staged) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, err
 				before = nil // then all of the file counts as new
 			}
 		}
-		visitText(visit, e.path, data, before, scan.Place{Path: e.path})
+		if !there && moved == nil {
+			moved = old.gone(idx)
+		}
+		visitText(visit, e.path, data, before, moved, scan.Place{Path: e.path})
 	}
 	if n == 0 {
 		cover.Notes = append(cover.Notes, "nothing is staged, so nothing was scanned")
@@ -98,7 +102,27 @@ func (s *Staged) Locate(context.Context, []string) (map[string][]scan.Place, err
 	return nil, nil
 }
 
-func visitText(visit scan.Visit, id string, data, before []byte, place scan.Place) {
+// mostMoved bounds what of the files that a change takes away is compared with the new ones.
+const mostMoved = 64 << 20
+
+// gone is the content of files that stand in one of the others and not in tree, with a zero byte behind each: never nil.
+func (r *Repo) gone(ctx context.Context, tree id, others []id) []byte {
+	out := []byte{}
+	for _, o := range others {
+		// What cannot be read here counts as new there.
+		_ = r.diff(ctx, o, []id{tree}, "", func(_ string, was id, now []id) {
+			if len(now) > 0 || len(out) > mostMoved {
+				return
+			}
+			if kind, data, err := r.object(was); err == nil && kind == kindBlob {
+				out = append(append(out, data...), 0)
+			}
+		})
+	}
+	return out
+}
+
+func visitText(visit scan.Visit, id string, data, before, moved []byte, place scan.Place) {
 	text, ok := scan.Text(data)
 	if !ok || len(text) == 0 {
 		return
@@ -108,7 +132,7 @@ func visitText(visit scan.Visit, id string, data, before []byte, place scan.Plac
 			before = t
 		}
 	}
-	visit(scan.Chunk{ID: id, Data: text, Old: before, Place: &place})
+	visit(scan.Chunk{ID: id, Data: text, Old: before, Moved: moved, Place: &place})
 }
 
 // headFiles looks paths up in the tree of HEAD, and reads only the directories that the index does not know to be the
@@ -182,6 +206,39 @@ func (h *headFiles) dir(dir string) (map[string]node, error) {
 	}
 	h.dirs[dir] = d
 	return d, nil
+}
+
+// gone is the content of files of HEAD that the index has no more, with a zero byte behind each: never nil.
+func (h *headFiles) gone(idx *index) []byte {
+	kept := make(map[string]bool, len(idx.entries))
+	for _, e := range idx.entries {
+		kept[e.path] = true
+	}
+	out := []byte{}
+	var below func(dir string)
+	below = func(dir string) {
+		if same, err := h.unchanged(dir); err != nil || same {
+			return
+		}
+		entries, err := h.dir(dir)
+		if err != nil {
+			return // what cannot be read here counts as new there
+		}
+		for name, n := range entries {
+			path := strings.TrimPrefix(dir+"/"+name, "/")
+			switch {
+			case n.mode == modeTree:
+				below(path)
+			case n.mode == modeSubmodule || kept[path] || len(out) > mostMoved:
+			default:
+				if kind, data, err := h.r.object(n.id); err == nil && kind == kindBlob {
+					out = append(append(out, data...), 0)
+				}
+			}
+		}
+	}
+	below("")
+	return out
 }
 
 // Range is what commits add: all that Include reaches and Exclude does not, as in "git log include ^exclude".
@@ -310,6 +367,7 @@ func (r *Repo) adds(ctx context.Context, c commit, cover *scan.Coverage, wanted 
 		}
 		parents = append(parents, pc.tree)
 	}
+	var moved []byte // what the commit takes away, once a new file asks for it
 	err := r.diff(ctx, c.tree, parents, "", func(path string, now id, before []id) {
 		if wanted != nil && !wanted(path) {
 			return
@@ -325,8 +383,11 @@ func (r *Repo) adds(ctx context.Context, c commit, cover *scan.Coverage, wanted 
 				old = append(append(old, data...), 0)
 			}
 		}
+		if len(before) == 0 && moved == nil {
+			moved = r.gone(ctx, c.tree, parents)
+		}
 		place := c.place(r, path)
-		visitText(visit, place.Commit+":"+path, data, old, place)
+		visitText(visit, place.Commit+":"+path, data, old, moved, place)
 	})
 	if errors.Is(err, errMissing) { // a partial clone without trees
 		cover.Skip(reason(err), r.hex(c.id))

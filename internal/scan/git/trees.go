@@ -166,17 +166,27 @@ func (h *History) places(ctx context.Context, g *graph, wanted map[id]string, ou
 				parents = append(parents, t)
 			}
 		}
-		var full commit
-		var err error
+		now := map[string]string{} // what the commit brings, by path
 		g.diff(tree, parents, "", func(path string, blob int32) {
-			if full.id != c.id && err == nil {
-				full, err = r.commit(c.id)
-			}
-			s := wanted[makeID(h.numbers.id(blob))]
-			out[s] = append(out[s], full.place(r, path))
+			now[path] = wanted[makeID(h.numbers.id(blob))]
 		})
+		if len(now) == 0 {
+			continue
+		}
+		full, err := r.commit(c.id)
 		if err != nil {
 			return err
+		}
+		var left []scan.Left
+		for _, p := range parents {
+			g.diff(p, []int32{tree}, "", func(path string, blob int32) {
+				left = append(left, scan.Left{Path: h.Prefix + path, ID: wanted[makeID(h.numbers.id(blob))], Now: now[path]})
+			})
+		}
+		for path, s := range now {
+			place := full.place(r, path)
+			place.Left = left
+			out[s] = append(out[s], place)
 		}
 	}
 	return nil

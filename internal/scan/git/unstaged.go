@@ -50,7 +50,7 @@ func (u *Unstaged) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, e
 		if err != nil || kind != kindBlob {
 			before = nil // then all of the file counts as new
 		}
-		visitText(visit, e.path, data, before, scan.Place{Path: e.path})
+		visitText(visit, e.path, data, before, nil, scan.Place{Path: e.path})
 	}
 	if n == 0 {
 		cover.Notes = append(cover.Notes, "no tracked file is changed, so nothing was scanned")

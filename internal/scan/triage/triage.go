@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,18 +21,23 @@ import (
 // Set is what is accepted. The zero Set accepts nothing.
 type Set struct {
 	ids      map[string]bool
-	rules    []rule          // of .keepholdignore: path patterns with an optional rule
-	peers    map[string]bool // .gitleaksignore: [commit:]file:rule:line
-	secrets  map[string]bool // baselines of peers: file, NUL, hash of the secret
-	Expired  []string        // entries whose date is over
+	rules    []rule             // of .keepholdignore: path patterns with an optional rule
+	peers    map[string]bool    // .gitleaksignore: [commit:]file:rule:line
+	secrets  map[string]bool    // baselines of peers: file, NUL, hash of the secret
+	known    map[string][]known // of our baselines, by rule
+	movedTo  map[string]string  // by identity: where what a baseline accepts stands now
+	Expired  []string           // entries whose date is over
 	Warnings []string
+
+	// Holds says that a path still holds a secret, where what is scanned has no history to tell moves by; may be nil.
+	Holds func(path, secret string) bool
 }
 
 type rule struct{ pattern, rule string }
 
 // Drop reports that a finding is accepted; it fits scan.Options.
 func (s *Set) Drop(f *scan.Finding) bool {
-	if s.ids[f.Identity] {
+	if s.ids[f.Identity] || slices.ContainsFunc(f.Former, func(id string) bool { return s.ids[id] }) || s.moved(f) {
 		return true
 	}
 	place := fmt.Sprintf("%s:%s:%d", f.Path, f.Rule, f.Line)
@@ -46,6 +52,24 @@ func (s *Set) Drop(f *scan.Finding) bool {
 	}
 	for _, r := range s.rules {
 		if (r.rule == "" || r.rule == f.Rule) && fits(r.pattern, f.Path) {
+			return true
+		}
+	}
+	return false
+}
+
+// moved reports that a baseline accepts the secret at a path that does not hold it any more. What stood at one path moves
+// to one: the next that holds it is a copy.
+func (s *Set) moved(f *scan.Finding) bool {
+	if s.Holds == nil {
+		return false
+	}
+	for _, k := range s.known[f.Rule] {
+		if k.Path == f.Path || !s.ids[k.ID] || scan.Identity(nil, f.Rule, f.Secret, k.Path) != k.ID || s.Holds(k.Path, f.Secret) {
+			continue
+		}
+		if to, ok := s.movedTo[k.ID]; !ok || to == f.Path {
+			s.movedTo[k.ID] = f.Path
 			return true
 		}
 	}
@@ -83,7 +107,8 @@ func segments(p, n []string) bool {
 
 func (s *Set) ready() {
 	if s.ids == nil {
-		s.ids, s.peers, s.secrets = map[string]bool{}, map[string]bool{}, map[string]bool{}
+		s.ids, s.peers, s.secrets, s.known = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string][]known{}
+		s.movedTo = map[string]string{}
 	}
 }
 
@@ -213,6 +238,7 @@ func (s *Set) ReadBaseline(name string) error {
 		}
 		for _, k := range f.Findings {
 			s.ids[k.ID] = k.Verdict != Real
+			s.known[k.Rule] = append(s.known[k.Rule], k)
 		}
 	}
 	if broken != nil {
