@@ -66,9 +66,9 @@ func TestLastRead(t *testing.T) {
 		if _, err := h.ReadNoted(ctx, h.root, h.ref("a")); err != nil {
 			t.Fatal(err)
 		}
-		days, err := h.LastRead(ctx, "", made.Head)
-		if err != nil || days[0].Day() != want || days[0].Hour() != 0 {
-			t.Errorf("last read %v, %v; want day %d", days, err, want)
+		it, err := h.Inspect(ctx, h.root, h.ref("a"))
+		if err != nil || it.Seen.Day() != want || it.Seen.Hour() != 0 || it.Head.UID != made.Head.UID {
+			t.Errorf("last read %v, %v; want day %d", it.Seen, err, want)
 		}
 		clock.pass(30 * time.Minute)
 	}

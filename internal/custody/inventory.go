@@ -3,7 +3,9 @@ package custody
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/keephold/keephold/internal/auth"
 	"github.com/keephold/keephold/internal/secret"
@@ -23,6 +25,9 @@ type Stocktaking struct {
 	Keep      func(secret.Path, *secret.Head) bool // nil: all
 	From      Shelf                                // where to look
 	Count     bool                                 // count the secrets that the caller may see, too; Keep is not asked
+	Seen      bool                                 // say when each was last read
+	Order     func(a, b Item) int                  // nil: by path; else the Space is looked at as a whole, for each page anew
+	Skip      int                                  // of what comes in that Order
 }
 
 // Shelf says which secrets of a Space a listing shows.
@@ -48,9 +53,10 @@ func (s Shelf) prefixes(sp *secret.Space) (out []string) {
 type Item struct {
 	Path secret.Path
 	Head *secret.Head
+	Seen time.Time // the day on which it was last read; zero where that is not known
 }
 
-// Stock is a page. Next is what the next one comes after, "" when there is none; a page may hold fewer than asked for,
+// Stock is a page. Next is what the next one comes after, or in an Order how many come before it, "" when there is none; a page may hold fewer than asked for,
 // or none, and still have a next. Count is -1 when it was not asked for, or there are too many to count for one page.
 type Stock struct {
 	Items []Item
@@ -75,8 +81,37 @@ func (d *Desk) Inventory(ctx context.Context, c auth.Caller, q Stocktaking) (Sto
 }
 
 func (t *turn) inventory(ctx context.Context, sp *secret.Space, q Stocktaking) (Stock, error) {
-	s := Stock{Count: -1}
 	limit := pageLimit(q.Limit)
+	if q.Order != nil {
+		return t.ordered(ctx, sp, q, limit)
+	}
+	s, err := t.stock(ctx, sp, q, limit)
+	if err == nil && q.Seen {
+		err = t.lastRead(ctx, sp, s.Items)
+	}
+	return s, err
+}
+
+// ordered answers a page in another order than by path. It looks at as much as a page may look at, and at no more.
+func (t *turn) ordered(ctx context.Context, sp *secret.Space, q Stocktaking, limit int) (Stock, error) {
+	q.After = ""
+	s, err := t.stock(ctx, sp, q, lookAtMost)
+	if err == nil && q.Seen {
+		err = t.lastRead(ctx, sp, s.Items)
+	}
+	if err != nil {
+		return s, err
+	}
+	slices.SortStableFunc(s.Items, q.Order)
+	s.Items, s.Next = s.Items[min(q.Skip, len(s.Items)):], ""
+	if len(s.Items) > limit {
+		s.Items, s.Next = s.Items[:limit], strconv.Itoa(q.Skip+limit)
+	}
+	return s, nil
+}
+
+func (t *turn) stock(ctx context.Context, sp *secret.Space, q Stocktaking, limit int) (Stock, error) {
+	s := Stock{Count: -1}
 	after, left := q.After, lookAtMost
 	for {
 		names, err := t.namesAfter(ctx, sp, q.From, after, false)

@@ -50,29 +50,23 @@ func (d *Desk) note(ctx context.Context, ref secret.Ref, uid secret.UID) error {
 	return err
 }
 
-// LastRead answers for each head the day on which it was last read; the zero time where that is not known. It is asked with
-// what a listing or a description already let the caller see.
-func (d *Desk) LastRead(ctx context.Context, ns secret.NamespaceID, heads ...*secret.Head) ([]time.Time, error) {
-	o := d.open.Load()
-	if o == nil {
-		return nil, secret.ErrSealed
+// lastRead adds to each item the day on which it was last read, where that is known.
+func (t *turn) lastRead(ctx context.Context, sp *secret.Space, items []Item) error {
+	if len(items) == 0 {
+		return nil
 	}
-	keys := make([]string, len(heads))
-	for i, h := range heads {
-		keys[i] = seenPrefix + string(ns) + "/" + string(h.UID)
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = seenKey(sp, item.Head.UID)
 	}
-	days := make([]time.Time, len(heads))
-	if len(keys) == 0 {
-		return days, nil
-	}
-	records, err := o.view.Get(ctx, keys...)
+	records, err := t.o.view.Get(ctx, keys...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, r := range records {
 		if len(r.Value) == 8 {
-			days[i] = time.Unix(int64(binary.BigEndian.Uint64(r.Value))*86400, 0).UTC()
+			items[i].Seen = time.Unix(int64(binary.BigEndian.Uint64(r.Value))*86400, 0).UTC()
 		}
 	}
-	return days, nil
+	return nil
 }

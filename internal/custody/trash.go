@@ -92,21 +92,23 @@ func (d *Desk) Purge(ctx context.Context, c auth.Caller, ref secret.Ref, live bo
 	return t.done(t.purge(ctx, sp, ref, check))
 }
 
-// Inspect is Describe that looks in the trash, too. Head.Tombstone says where the secret was found.
-func (d *Desk) Inspect(ctx context.Context, c auth.Caller, ref secret.Ref) (*secret.Head, error) {
+// Inspect is Describe that looks in the trash, too, and tells when the secret was last read. Head.Tombstone says where it was found.
+func (d *Desk) Inspect(ctx context.Context, c auth.Caller, ref secret.Ref) (Item, error) {
 	t, sp, err := d.enter(ctx, c, ref, verbDescribe)
 	if err != nil {
-		return nil, err
+		return Item{}, err
 	}
 	e, err := d.find(ctx, t.o, sp, ref.Path)
 	if err == nil && e == nil {
 		e, err = t.buried(ctx, sp, ref)
 	}
 	if err != nil {
-		return nil, t.done(err)
+		return Item{}, t.done(err)
 	}
 	t.event.What.UID = string(e.head.UID)
-	return e.head, t.done(nil)
+	found := []Item{{Path: ref.Path, Head: e.head}}
+	err = t.done(t.lastRead(ctx, sp, found))
+	return found[0], err
 }
 
 func tombKey(sp *secret.Space, p secret.Path) string {

@@ -63,7 +63,7 @@ func TestTrashAndRecover(t *testing.T) {
 			t.Errorf("%s of a secret in the trash: got %v", what, err)
 		}
 	}
-	if head, err := h.Inspect(ctx, h.root, ref); err != nil || head.Tombstone == nil || head.Max != 2 {
+	if it, err := h.Inspect(ctx, h.root, ref); err != nil || it.Head.Tombstone == nil || it.Head.Max != 2 {
 		t.Errorf("inspect: got %+v, %v", head, err)
 	}
 	if _, err := h.Recover(ctx, h.root, ref); err != nil {
@@ -74,7 +74,7 @@ func TestTrashAndRecover(t *testing.T) {
 	if a, b := h.text(ref), h.text(one); a != "two" || b != "one" {
 		t.Errorf("recovered: got %q and %q", a, b)
 	}
-	if head, err := h.Inspect(ctx, h.root, ref); err != nil || head.Tombstone != nil {
+	if it, err := h.Inspect(ctx, h.root, ref); err != nil || it.Head.Tombstone != nil {
 		t.Errorf("inspect after recovery: got %+v, %v", head, err)
 	}
 	if _, err := h.Recover(ctx, h.root, ref); !errors.Is(err, secret.ErrNotFound) {

@@ -38,6 +38,10 @@ func TestLimitedUses(t *testing.T) {
 			_, err := k.desk.Copy(t.Context(), c, ref(t, "app"), ref(t, "copied/all"))
 			return err
 		},
+		"batch": func(c auth.Caller) error {
+			_, _, err := k.desk.ReadBatch(t.Context(), c, custody.Batch{Space: ref(t, "app"), Wanted: []custody.Wanted{{Ref: ref(t, "app/001")}, {Ref: ref(t, "app/004")}}})
+			return err
+		},
 		"move": func(c auth.Caller) error { return k.move(c, "app/003", "moved") },
 	} {
 		t.Run(name, func(t *testing.T) {

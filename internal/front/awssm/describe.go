@@ -51,18 +51,14 @@ func describeSecret(rq *request) (any, error) {
 		return nil, err
 	}
 	return on(rq, in.SecretId, func(f found) (description, error) {
-		h, err := rq.front.desk.Inspect(rq.ctx, rq.caller, f.ref)
+		it, err := rq.front.desk.Inspect(rq.ctx, rq.caller, f.ref)
 		if err == nil {
-			err = f.check(h)
+			err = f.check(it.Head)
 		}
 		if err != nil {
 			return description{}, err
 		}
-		seen, err := rq.front.desk.LastRead(rq.ctx, f.ref.Namespace, h)
-		if err != nil {
-			return description{}, err
-		}
-		return rq.describe(f.name, h, seen[0]), nil
+		return rq.describe(f.name, it.Head, it.Seen), nil
 	})
 }
 
@@ -97,7 +93,8 @@ func listSecretVersionIDs(rq *request) (any, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		h, err := rq.front.desk.Inspect(rq.ctx, rq.caller, f.ref)
+		it, err := rq.front.desk.Inspect(rq.ctx, rq.caller, f.ref)
+		h := it.Head
 		if err == nil {
 			err = f.check(h)
 		}

@@ -4,10 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/keephold/keephold/internal/custody"
 	"github.com/keephold/keephold/internal/policy"
@@ -27,17 +27,6 @@ type listing struct {
 	order   string
 }
 
-type page struct {
-	items []item
-	next  string
-}
-
-type item struct {
-	name string
-	head *secret.Head
-	seen time.Time
-}
-
 func listSecrets(rq *request) (any, error) {
 	var in struct {
 		IncludePlannedDeletion       bool
@@ -48,42 +37,55 @@ func listSecrets(rq *request) (any, error) {
 	if err := rq.into(&in); err != nil {
 		return nil, err
 	}
-	p, err := rq.page(listing{in.Filters, in.MaxResults, 100, in.NextToken, in.IncludePlannedDeletion, in.SortBy, in.SortOrder})
+	q, bound, err := rq.stocktaking(listing{in.Filters, in.MaxResults, 100, in.NextToken, in.IncludePlannedDeletion, in.SortBy, in.SortOrder})
+	if err != nil {
+		return nil, err
+	}
+	q.Seen = true
+	stock, err := rq.front.desk.Inventory(rq.ctx, rq.caller, q)
 	if err != nil {
 		return nil, err
 	}
 	out := struct {
 		SecretList []description
 		NextToken  string `json:",omitempty"`
-	}{make([]description, len(p.items)), p.next}
-	for i, it := range p.items {
-		d := rq.describe(it.name, it.head, it.seen)
+	}{make([]description, len(stock.Items)), tokenAfter(stock.Next, bound)}
+	for i, it := range stock.Items {
+		name, _ := secret.NameOn(secret.AWS, it.Path) // it has one, or Keep would not have kept it
+		d := rq.describe(name, it.Head, it.Seen)
 		d.SecretVersionsToStages, d.VersionIdsToStages = d.VersionIdsToStages, nil
 		out.SecretList[i] = d
 	}
 	return out, nil
 }
 
-// page answers a page of the Space's secrets that pass the filters, by name unless another order is asked for.
-func (rq *request) page(l listing) (page, error) {
+// stocktaking is what the Desk is asked for a page of the Space's secrets that pass the filters, by name unless another order is asked for. bound is what
+// its token belongs to.
+func (rq *request) stocktaking(l listing) (q custody.Stocktaking, bound string, err error) {
 	limit, err := limitOf(l.limit, l.most)
 	if err != nil {
-		return page{}, err
+		return q, "", err
 	}
 	match, err := compileFilters(l.filters, rq.region)
 	if err != nil {
-		return page{}, err
+		return q, "", err
 	}
-	sorter, err := sorting(l.sortBy, l.order)
+	order, err := sorting(l.sortBy, l.order)
 	if err != nil {
-		return page{}, err
+		return q, "", err
 	}
-	bound, _ := json.Marshal([]any{l.filters, l.planned, l.sortBy, l.order}) // strings always marshal
-	after, err := readToken(l.token, string(bound))
+	text, _ := json.Marshal([]any{l.filters, l.planned, l.sortBy, l.order}) // strings always marshal
+	bound = string(text)
+	after, err := readToken(l.token, bound)
 	if err != nil {
-		return page{}, err
+		return q, "", err
 	}
-	q := custody.Stocktaking{Namespace: rq.caller.From().Namespace, Space: rq.space, After: after, Limit: limit}
+	q = custody.Stocktaking{Namespace: rq.caller.From().Namespace, Space: rq.space, Limit: limit, Order: order}
+	if order == nil {
+		q.After = after
+	} else if after != "" {
+		q.Skip = int(min(numberOf(after), math.MaxInt32))
+	}
 	if l.planned {
 		q.From = custody.Standing | custody.Trashed
 	}
@@ -91,81 +93,20 @@ func (rq *request) page(l listing) (page, error) {
 		name, ok := secret.NameOn(secret.AWS, p)
 		return ok && match(name, h)
 	}
-	if sorter != nil {
-		return rq.sorted(q, sorter, limit, after, string(bound))
-	}
-	stock, err := rq.front.desk.Inventory(rq.ctx, rq.caller, q)
-	if err != nil {
-		return page{}, err
-	}
-	items, err := rq.items(stock.Items)
-	out := page{items: items}
-	if stock.Next != "" {
-		out.next = writeToken(stock.Next, string(bound))
-	}
-	return out, err
+	return q, bound, nil
 }
 
-func (rq *request) items(stock []custody.Item) ([]item, error) {
-	out := make([]item, len(stock))
-	heads := make([]*secret.Head, len(stock))
-	for i, s := range stock {
-		out[i].name, _ = secret.NameOn(secret.AWS, s.Path)
-		out[i].head, heads[i] = s.Head, s.Head
-	}
-	seen, err := rq.front.desk.LastRead(rq.ctx, rq.caller.From().Namespace, heads...)
-	if err != nil {
-		return nil, err
-	}
-	for i := range out {
-		out[i].seen = seen[i]
-	}
-	return out, nil
-}
-
-// maxSorted bounds what a list in another order than by name looks at.
-const maxSorted = 50_000
-
-// sorted answers a page of a list in another order: everything is looked at, for each page anew.
-func (rq *request) sorted(q custody.Stocktaking, less func(a, b item) int, limit int, after, bound string) (page, error) {
-	skip := 0
-	if after != "" {
-		skip = int(min(numberOf(after), maxSorted))
-	}
-	var all []item
-	q.After, q.Limit = "", 1000
-	for {
-		stock, err := rq.front.desk.Inventory(rq.ctx, rq.caller, q)
-		if err != nil {
-			return page{}, err
-		}
-		items, err := rq.items(stock.Items)
-		if err != nil {
-			return page{}, err
-		}
-		if all = append(all, items...); stock.Next == "" || len(all) > maxSorted {
-			break
-		}
-		q.After = stock.Next
-	}
-	slices.SortStableFunc(all, less)
-	all = all[min(skip, len(all)):]
-	if len(all) <= limit {
-		return page{items: all}, nil
-	}
-	return page{items: all[:limit], next: writeToken(number(uint64(skip+limit)), bound)}, nil
-}
-
-func sorting(by, order string) (func(a, b item) int, error) {
+func sorting(by, order string) (func(a, b custody.Item) int, error) {
 	if by == "" && order == "" {
 		return nil, nil
 	}
-	keys := map[string]func(a, b item) int{
-		"":                   func(a, b item) int { return a.head.Created.Compare(b.head.Created) },
-		"created-date":       func(a, b item) int { return a.head.Created.Compare(b.head.Created) },
-		"last-changed-date":  func(a, b item) int { return a.head.Updated.Compare(b.head.Updated) },
-		"last-accessed-date": func(a, b item) int { return a.seen.Compare(b.seen) },
-		"name":               func(a, b item) int { return strings.Compare(a.name, b.name) },
+	name := func(it custody.Item) string { n, _ := secret.NameOn(secret.AWS, it.Path); return n }
+	keys := map[string]func(a, b custody.Item) int{
+		"":                   func(a, b custody.Item) int { return a.Head.Created.Compare(b.Head.Created) },
+		"created-date":       func(a, b custody.Item) int { return a.Head.Created.Compare(b.Head.Created) },
+		"last-changed-date":  func(a, b custody.Item) int { return a.Head.Updated.Compare(b.Head.Updated) },
+		"last-accessed-date": func(a, b custody.Item) int { return a.Seen.Compare(b.Seen) },
+		"name":               func(a, b custody.Item) int { return strings.Compare(name(a), name(b)) },
 	}
 	key, ok := keys[by]
 	if !ok {
@@ -175,7 +116,7 @@ func sorting(by, order string) (func(a, b item) int, error) {
 	case "", "asc":
 		return key, nil
 	case "desc":
-		return func(a, b item) int { return key(b, a) }, nil
+		return func(a, b custody.Item) int { return key(b, a) }, nil
 	}
 	return nil, validation("1 validation error detected: Value '" + clip(order) + "' at 'sortOrder' failed to satisfy constraint: Member must satisfy enum value set: [asc, desc]")
 }
@@ -195,6 +136,14 @@ func limitOf(given *int, most int) (int, error) {
 func writeToken(after, bound string) string {
 	sum := sha256.Sum256([]byte("next\x00" + after + "\x00" + bound))
 	return base64.RawURLEncoding.EncodeToString(append(sum[:8], after...))
+}
+
+// tokenAfter is the token of the next page; "" when there is none.
+func tokenAfter(next, bound string) string {
+	if next == "" {
+		return ""
+	}
+	return writeToken(next, bound)
 }
 
 func readToken(token, bound string) (string, error) {

@@ -209,38 +209,55 @@ func batchGetSecretValue(rq *request) (any, error) {
 		Errors       []batchError
 		NextToken    string `json:",omitempty"`
 	}{SecretValues: []valueAnswer{}, Errors: []batchError{}}
-	ids := in.SecretIdList
+	b := custody.Batch{Space: secret.Ref{Namespace: rq.caller.From().Namespace, Space: rq.space}}
+	var bound string
 	if len(in.Filters) > 0 {
-		page, err := rq.page(listing{filters: in.Filters, limit: in.MaxResults, most: 20, token: in.NextToken})
+		q, text, err := rq.stocktaking(listing{filters: in.Filters, limit: in.MaxResults, most: 20, token: in.NextToken})
 		if err != nil {
 			return nil, err
 		}
-		out.NextToken = page.next
-		for _, item := range page.items {
-			ids = append(ids, item.name)
-		}
-	} else if err := rq.front.desk.Ask(rq.ctx, rq.caller, need("batch-read", rq.space+"/metadata/", policyList)); err != nil {
-		return nil, err
+		b.Page, bound = &q, text
 	}
-	for _, id := range ids {
-		a, err := on(rq, id, func(f found) (valueAnswer, error) {
-			ref := f.ref
-			ref.Label = secret.LabelCurrent
-			r, err := rq.front.desk.ReadNoted(rq.ctx, rq.caller, ref)
-			if err == nil {
-				err = f.check(r.Head)
-			}
-			if err != nil {
-				return valueAnswer{}, missingValue(err, r, "", "")
-			}
-			return rq.valueAnswer(f.name, r), nil
-		})
+	ids := make([]string, 0, len(in.SecretIdList)) // of what the Desk is asked
+	names := map[secret.Path]string{}
+	for _, id := range in.SecretIdList {
+		all, err := rq.locate(id)
 		if err != nil {
-			e := rq.shape(err)
-			out.Errors = append(out.Errors, batchError{id, e.code, strings.ReplaceAll(e.text, "BatchGetSecretValue", "GetSecretValue")})
+			out.Errors = append(out.Errors, rq.batchError(id, err))
 			continue
 		}
-		out.SecretValues = append(out.SecretValues, a)
+		var w *custody.Wanted
+		for _, f := range slices.Backward(all) {
+			f.ref.Label = secret.LabelCurrent
+			w = &custody.Wanted{Ref: f.ref, Check: f.check, Else: w}
+			names[f.ref.Path] = f.name
+		}
+		ids, b.Wanted = append(ids, id), append(b.Wanted, *w)
+	}
+	read, next, err := rq.front.desk.ReadBatch(rq.ctx, rq.caller, b)
+	if err != nil {
+		return nil, err
+	}
+	out.NextToken = tokenAfter(next, bound)
+	for i, r := range read {
+		name, ok := names[r.Ref.Path]
+		if !ok {
+			name, _ = secret.NameOn(secret.AWS, r.Ref.Path) // of a page
+		}
+		if r.Err == nil {
+			out.SecretValues = append(out.SecretValues, rq.valueAnswer(name, r.Reading))
+			continue
+		}
+		id := name
+		if b.Page == nil {
+			id = ids[i]
+		}
+		out.Errors = append(out.Errors, rq.batchError(id, missingValue(r.Err, r.Reading, "", "")))
 	}
 	return out, nil
+}
+
+func (rq *request) batchError(id string, err error) batchError {
+	e := rq.shape(err)
+	return batchError{id, e.code, strings.ReplaceAll(e.text, "BatchGetSecretValue", "GetSecretValue")}
 }

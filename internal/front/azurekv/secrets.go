@@ -207,14 +207,14 @@ func getDeleted(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := rq.front.desk.Inspect(rq.http.Context(), rq.caller, ref)
+	found, err := rq.front.desk.Inspect(rq.http.Context(), rq.caller, ref)
 	if err != nil {
 		return nil, err
 	}
-	if h.Tombstone == nil {
+	if found.Head.Tombstone == nil {
 		return nil, secret.ErrNotFound
 	}
-	return rq.bare(ref.Path, h)
+	return rq.bare(ref.Path, found.Head)
 }
 
 // recoverDeleted is POST /deletedsecrets/NAME/recover. All versions and their ids are as they were.
