@@ -36,7 +36,7 @@ func importCommand(env Env, o *options) *cobra.Command {
 			}
 			vars, err := env.readVariables(args, from)
 			if address != "" {
-				vars, err = env.readAddress(cmd.Context(), address)
+				vars, err = env.readAddress(cmd.Context(), o, address)
 			}
 			if err != nil {
 				return err // nothing was stored: everything is read whole before anything is
@@ -53,7 +53,7 @@ func importCommand(env Env, o *options) *cobra.Command {
 				return err
 			}
 			if !dryRun {
-				if err := plan.store(cmd, a, e); err != nil {
+				if err := env.storePlan(cmd, o, a, e, plan); err != nil {
 					return err
 				}
 			}
@@ -85,12 +85,14 @@ func needFiles(args []string, address string, shred bool) error {
 }
 
 // readAddress reads a store elsewhere as a source of an environment is read, and never an earlier answer of it.
-func (env Env) readAddress(ctx context.Context, address string) (map[string]string, error) {
+func (env Env) readAddress(ctx context.Context, o *options, address string) (map[string]string, error) {
 	a, err := provider.ParseAddress(address)
 	if err != nil {
 		return nil, usagef("%w", err)
 	}
-	got, err := env.readSource(ctx, a)
+	bar := env.progress(o, "reading", "secrets", 0)
+	got, err := env.readSource(ctx, a, bar)
+	bar.end()
 	if err != nil {
 		return nil, err
 	}
@@ -213,11 +215,16 @@ func (env Env) planImport(cmd *cobra.Command, a *api, e environment, vars map[st
 	return plan, nil
 }
 
-func (p *importPlan) store(cmd *cobra.Command, a *api, e environment) error {
-	for _, name := range slices.Concat(p.added, p.changed) {
+// storePlan stores what is new or differs. What was stored before an error, or an interrupt, is the same for the next import.
+func (env Env) storePlan(cmd *cobra.Command, o *options, a *api, e environment, p *importPlan) error {
+	names := slices.Concat(p.added, p.changed)
+	bar := env.progress(o, "storing", "keys", int64(len(names)))
+	defer bar.end()
+	for _, name := range names {
 		if _, err := a.setText(cmd.Context(), e.space(), name, p.values[name]); err != nil {
 			return err
 		}
+		bar.add(1)
 	}
 	return nil
 }

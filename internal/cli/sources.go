@@ -56,7 +56,7 @@ func (env Env) sourceValues(ctx context.Context, o *options, a provider.Address,
 		}
 	}
 	asked := time.Now()
-	got, err := env.readSource(ctx, a)
+	got, err := env.readSource(ctx, a, nil)
 	values := got.values
 	var failed *fault
 	switch {
@@ -89,8 +89,8 @@ type readings struct {
 	left   map[string]string // why a secret is no setting, by its name there
 }
 
-// readSource asks the store: for all secrets below a prefix, or for the one secret that is a map.
-func (env Env) readSource(ctx context.Context, a provider.Address) (readings, error) {
+// readSource asks the store: for all secrets below a prefix, or for the one secret that is a map. bar, if there is one, counts them.
+func (env Env) readSource(ctx context.Context, a provider.Address, bar *progress) (readings, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // lets go of connections
 	store, a, err := env.openStore(ctx, a)
@@ -116,6 +116,9 @@ func (env Env) readSource(ctx context.Context, a provider.Address) (readings, er
 		}
 		g.Go(func() error {
 			got, err := store.Read(ctx, provider.Ref{Name: ref.Name}) // of AWS the current version alone
+			if bar != nil {
+				bar.add(1)
+			}
 			key := settingName(a, ref.Name)
 			mu.Lock()
 			defer mu.Unlock()

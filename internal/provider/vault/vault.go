@@ -277,7 +277,8 @@ func (s *Store) once(ctx context.Context, method, path string, body []byte, out 
 			err = u.Err // without the path
 		}
 		var op *net.OpError
-		if ctx.Err() != nil || errors.As(err, &op) && op.Op == "dial" { // nobody is there: asking again would only take time
+		var untrusted *tls.CertificateVerificationError
+		if ctx.Err() != nil || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &untrusted) { // nobody is there, or somebody else: asking again would only take time
 			return -1, fmt.Errorf("%w: %w", secret.ErrUnavailable, err)
 		}
 		return 0, fmt.Errorf("%w: %w", secret.ErrUnavailable, err)
