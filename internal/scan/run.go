@@ -19,11 +19,40 @@ import (
 	"github.com/keephold/keephold/internal/leak"
 )
 
-// hit is a match in a chunk, before its place is known.
+// hit is a match in a chunk, before its place is known. What it says of the secret is shared by all hits that say the
+// same: a history holds a secret once for each version of its file.
 type hit struct {
-	Finding
-	chunk string
-	place *Place
+	*Finding           // without what follows
+	line, column       int32
+	endLine, endColumn int32
+	opens              bool
+	chunk              string
+	place              *Place
+}
+
+// at is the finding of the hit at a place.
+func (h *hit) at(p Place) Finding {
+	f := *h.Finding
+	f.Line, f.Column, f.EndLine, f.EndColumn, f.Opens = int(h.line), int(h.column), int(h.endLine), int(h.endColumn), h.opens
+	f.Place = p
+	return f
+}
+
+// saying holds one finding of those that say the same.
+type saying map[sayingKey]*Finding
+
+type sayingKey struct {
+	rule, secret, match, line string
+	score                     int
+}
+
+func (s saying) same(f *Finding) *Finding {
+	k := sayingKey{f.Rule, f.Secret, f.Match, f.LineText, f.Score}
+	if known := s[k]; known != nil && slices.Equal(known.Explain, f.Explain) && known.Decoded == f.Decoded && known.Confidence == f.Confidence {
+		return known
+	}
+	s[k] = f
+	return f
 }
 
 // Run scans all sources. The report is valid even when an error is returned: it holds what was found until then.
@@ -40,6 +69,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		report.Findings = o.Keep(report.Findings)
 	}
 	report.Findings = unique(report.Findings)
+	for i := range report.Findings {
+		f := &report.Findings[i]
+		f.Identity = Identity(o.Key, f.Rule, f.Secret, f.Path)
+		if f.from != "" {
+			f.Former = []string{Identity(o.Key, f.Rule, f.Secret, f.from)}
+		}
+	}
 	trace(report.Findings)
 	if o.Drop != nil {
 		n := len(report.Findings)
@@ -53,6 +89,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 func (o *Options) source(ctx context.Context, src Source, report *Report) error {
 	var mu sync.Mutex
 	var hits []hit
+	known := saying{}
 	var chunks, size, allowed atomic.Int64
 	coverage, err := src.Each(ctx, func(c Chunk) []Region {
 		found, stands, dropped := o.look(c)
@@ -63,7 +100,10 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 		}
 		if len(found) > 0 {
 			mu.Lock()
-			hits = append(hits, found...)
+			for _, h := range found {
+				h.Finding = known.same(h.Finding)
+				hits = append(hits, h)
+			}
 			mu.Unlock()
 		}
 		return stands
@@ -91,8 +131,12 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 			err = fmt.Errorf("find where the secrets stand: %w", perr)
 		}
 	}
+	// A secret stands in each version of its file, so that most findings are ones that others stand for. A configuration
+	// that leaves out findings is asked about all of them first.
 	moves := newMoves(hits)
-	for _, h := range hits {
+	only := uniquer{at: map[uniqueKey]int{}, findings: report.Findings}
+	for i := range hits {
+		h := &hits[i]
 		where := places[h.chunk]
 		switch {
 		case h.place != nil:
@@ -101,15 +145,16 @@ func (o *Options) source(ctx context.Context, src Source, report *Report) error 
 			where = []Place{{Object: h.chunk}}
 		}
 		for _, p := range where {
-			f := h.Finding
-			f.Place = p
-			f.Identity = Identity(o.Key, f.Rule, f.Secret, p.Path)
-			if from, ok := moves.from(f); ok {
-				f.Former = []string{Identity(o.Key, f.Rule, f.Secret, from)}
+			f := h.at(p)
+			f.from = moves.from(&f)
+			if o.Keep != nil {
+				only.findings = append(only.findings, f)
+			} else {
+				only.add(&f)
 			}
-			report.Findings = append(report.Findings, f)
 		}
 	}
+	report.Findings = only.findings
 	return err
 }
 
@@ -150,12 +195,16 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 		}
 		stands = append(stands, Region{Start: m.Start, End: m.End})
 		f := o.finding(c.Data, m)
-		f.Opens = c.opens(m.Start)
 		if !o.AllowMarks && Allowed(f.LineText, f.Rule) {
 			allowed++
 			continue
 		}
-		found = append(found, hit{Finding: f, chunk: c.ID, place: c.Place})
+		h := hit{
+			Finding: f, line: int32(f.Line), column: int32(f.Column), endLine: int32(f.EndLine), endColumn: int32(f.EndColumn),
+			opens: c.opens(m.Start), chunk: c.ID, place: c.Place,
+		}
+		f.Line, f.Column, f.EndLine, f.EndColumn = 0, 0, 0, 0
+		found = append(found, h)
 	}
 	return found, stands, allowed
 }
@@ -168,7 +217,7 @@ func (o *Options) byName(at *Place) (found []hit) {
 		return nil
 	}
 	for _, rule := range o.Named(at.Path) {
-		f := Finding{Rule: rule, Match: "file detected: " + at.Path}
+		f := &Finding{Rule: rule, Match: "file detected: " + at.Path}
 		if o.Describe != nil {
 			f.Description = o.Describe(rule)
 		}
@@ -187,10 +236,10 @@ func (c Chunk) opens(i int) bool {
 	return bytes.HasPrefix(c.Old, before) || bytes.Contains(c.Old, append([]byte{'\n'}, before...))
 }
 
-func (o *Options) finding(data []byte, m leak.Match) Finding {
+func (o *Options) finding(data []byte, m leak.Match) *Finding {
 	secret := m.Secret(data)
 	start, end := m.Start, m.End
-	f := Finding{
+	f := &Finding{
 		Rule: m.Rule, Match: string(data[start:end]), Secret: string(secret), Entropy: Entropy(string(secret)),
 		Score: m.Score, Confidence: m.Confidence, Decoded: m.Decoded, Explain: m.Explain,
 	}
@@ -268,30 +317,53 @@ func Allowed(line, rule string) bool {
 	return false
 }
 
-// unique keeps one finding for each secret in a path: the one of the oldest commit; and orders them by path and line.
+// uniqueKey is equal for findings of which one stands for all: the same secret in the same path; in a directory each line
+// counts.
+type uniqueKey struct {
+	rule, secret, path string
+	line               int
+}
+
+func (f *Finding) uniqueKey() uniqueKey {
+	k := uniqueKey{rule: f.Rule, secret: f.Secret, path: f.Path}
+	if f.Commit == "" && f.Object == "" {
+		k.line = f.Line
+	}
+	return k
+}
+
+// older orders findings by which of them stands for the others: the one of the oldest commit.
+func older(a, b *Finding) int {
+	return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
+
+// uniquer collects findings and keeps the oldest of those that are the same.
+type uniquer struct {
+	findings []Finding
+	at       map[uniqueKey]int
+}
+
+func (u *uniquer) add(f *Finding) {
+	k := f.uniqueKey()
+	i, ok := u.at[k]
+	switch {
+	case !ok:
+		u.at[k] = len(u.findings)
+		u.findings = append(u.findings, *f)
+	case older(f, &u.findings[i]) < 0:
+		u.findings[i] = *f
+	}
+}
+
+// unique keeps one finding for each secret in a path and orders them by path and line.
 func unique(in []Finding) []Finding {
-	slices.SortStableFunc(in, func(a, b Finding) int {
-		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	type key struct {
-		id, link string
-		line     int
+	u := uniquer{at: map[uniqueKey]int{}, findings: in[:0]}
+	for i := range in {
+		f := in[i] // add writes over what was read already
+		u.add(&f)
 	}
-	seen := map[key]bool{}
-	out := in[:0]
-	for _, f := range in {
-		k := key{id: f.Identity, link: f.Link}
-		if f.Commit == "" && f.Object == "" {
-			k.line = f.Line // in a directory each line counts
-		}
-		if seen[k] {
-			continue
-		}
-		seen[k] = true
-		out = append(out, f)
-	}
-	slices.SortStableFunc(out, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Rule, b.Rule))
+	slices.SortStableFunc(u.findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Rule, b.Rule), older(&a, &b))
 	})
-	return out
+	return u.findings
 }

@@ -130,6 +130,7 @@ type Finding struct {
 	Identity           string   // stays the same when lines and commits move
 	Former             []string // the identities that it had at the paths it was moved from, latest first
 	Live               string   // what the vendor says, when it was asked: live, dead or unknown
+	from               string   // the path that it was moved from
 }
 
 // A Report is the outcome of a scan.

@@ -31,7 +31,7 @@ const (
 
 // newCleanTable makes a table for so many bytes of text.
 func newCleanTable(size uint64) *cleanTable {
-	n := uint64(1) << bits.Len64(min(max(size/bytesSlot, 1<<12), 1<<22-1))
+	n := uint64(1) << bits.Len64(min(max(size/bytesSlot, 1<<12), 1<<21-1))
 	return &cleanTable{seed: maphash.MakeSeed(), mask: n - 1, slots: make([]atomic.Uint64, n)}
 }
 

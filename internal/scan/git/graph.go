@@ -103,12 +103,23 @@ func newGraph(from []gatherer, objects int) *graph {
 	g := &graph{first: make([]int32, objects)}
 	known := names{number: map[string]int32{}}
 	kept := prune(from, objects)
+	count := 0
+	for i := range from {
+		for _, block := range from[i].edges {
+			for _, e := range block {
+				if !e.tree() || kept[e.child] {
+					count++
+				}
+			}
+		}
+	}
+	g.edges = make([]edge, 0, count)
 	for i := range from {
 		renumber := make([]int32, len(from[i].list))
 		for k, s := range from[i].list {
 			renumber[k] = known.of([]byte(s))
 		}
-		for _, block := range from[i].edges {
+		for k, block := range from[i].edges {
 			for _, e := range block {
 				switch {
 				case !e.tree():
@@ -120,6 +131,7 @@ func newGraph(from []gatherer, objects int) *graph {
 				}
 				g.edges = append(g.edges, e)
 			}
+			from[i].edges[k] = nil // done with
 		}
 	}
 	g.names = known.list

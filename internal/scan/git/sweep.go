@@ -29,6 +29,7 @@ type walker struct {
 	visit   visitor
 	delta   []byte
 	free    [][]byte // buffers for objects
+	spare   int      // bytes of them
 	changes []scan.Region
 	cover   scan.Coverage
 	worker  int // which goroutine
@@ -42,9 +43,9 @@ type job struct {
 }
 
 const (
-	maxChain   = 5000     // deltas one on another; git itself writes at most 4095
-	freeMost   = 8        // buffers that a walker keeps
-	freeLength = 16 << 20 // the longest that it keeps: one giant must not stay
+	maxChain   = 5000    // deltas one on another; git itself writes at most 4095
+	freeMost   = 8       // buffers that a walker keeps
+	freeLength = 4 << 20 // bytes of all of them: giants must not stay
 )
 
 // walk visits all objects of a kind in all packs, on all processors.
@@ -96,12 +97,14 @@ func (w *walker) take() []byte {
 	}
 	b := w.free[n-1]
 	w.free = w.free[:n-1]
+	w.spare -= cap(b)
 	return b
 }
 
 func (w *walker) give(b []byte) {
-	if len(w.free) < freeMost && cap(b) <= freeLength {
+	if len(w.free) < freeMost && w.spare+cap(b) <= freeLength {
 		w.free = append(w.free, b)
+		w.spare += cap(b)
 	}
 }
 
