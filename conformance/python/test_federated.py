@@ -153,6 +153,13 @@ def test_what_aws_says_of_a_token(aws, identities, issuer):
     assert refused(role=web, token=issuer.token(), DurationSeconds=43200 + 1) == ("ValidationError", 400)
 
 
+def test_who_can_read_names_the_role_of_the_token(clouds, identities):
+    """The role's own tokens may read nothing; who has one takes an identity that may."""
+    env = {**environment(), "KEEPHOLD_ADDR": clouds["addr"], "KEEPHOLD_TOKEN": clouds["token"]}
+    who = json.loads(subprocess.run([BIN, "access", f"aws/{ACCOUNT}/us-east-1/federated", "--json"], env=env, check=True, capture_output=True, text=True).stdout)
+    assert who["jwt_roles"] == ["jwt/web"] and identities["web-role"] in who["identities"]
+
+
 def test_both_are_in_the_audit_log(clouds, aws, identities, issuer):
     boto3.client("sts").assume_role_with_web_identity(RoleArn=identities["web-role"], RoleSessionName="audited", WebIdentityToken=issuer.token())
     assert refused(role=identities["web-role"], token=issuer.token(sub="stranger"))[0] == "AccessDenied"

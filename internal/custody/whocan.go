@@ -22,7 +22,7 @@ type Reach struct {
 	TokenRoles []string `json:"token_roles"`
 	AppRoles   []string `json:"approles"`   // MOUNT/ROLE
 	Users      []string `json:"users"`      // MOUNT/USER
-	JWTRoles   []string `json:"jwt_roles"`  // MOUNT/ROLE
+	JWTRoles   []string `json:"jwt_roles"`  // MOUNT/ROLE, those too whose tokens take an identity that can
 	Identities []string `json:"identities"` // machine identities, by what their clients call them
 	Entities   []string `json:"entities"`   // by name
 	Groups     []string `json:"groups"`
@@ -149,6 +149,9 @@ func (t *turn) identitiesWho(ctx context.Context, r *Reach, request policy.Reque
 			}
 			if set.Decide(request).Allowed {
 				r.Identities = append(r.Identities, all[i].Public)
+				if err := t.takersWho(ctx, &all[i], r); err != nil {
+					return err
+				}
 			}
 			after = all[i].Name
 		}
@@ -160,6 +163,20 @@ func (t *turn) identitiesWho(ctx context.Context, r *Reach, request policy.Reque
 			return nil
 		}
 	}
+}
+
+// takersWho adds the roles whose tokens take an identity.
+func (t *turn) takersWho(ctx context.Context, id *machine.Identity, r *Reach) error {
+	for _, trust := range id.Trust {
+		stands, _, err := trust.Stands(ctx, t.o.view, id.Namespace)
+		if err != nil {
+			return err
+		}
+		if name := trust.Mount + "/" + trust.Role; stands && !slices.Contains(r.JWTRoles, name) {
+			r.JWTRoles = append(r.JWTRoles, name)
+		}
+	}
+	return nil
 }
 
 // mountWho looks at the roles or users of one sign-in mount. Their tokens carry the default policy unless they say no.
@@ -186,7 +203,7 @@ func (t *turn) mountWho(ctx context.Context, m *registry.Mount, r *Reach, can fu
 		list := func(after string) Act[[]string] { return jwt.ListRoles{Mount: at, After: after, Limit: 500} }
 		return each(t, ctx, list, r, func(name string) error {
 			role, _, err := jwt.ReadRole{Mount: at, Role: name}.Plan(ctx, t.caller, t.o.view)
-			if err == nil && carries(role.Token) {
+			if err == nil && carries(role.Token) && !slices.Contains(r.JWTRoles, m.Name+"/"+name) {
 				r.JWTRoles = append(r.JWTRoles, m.Name+"/"+name)
 			}
 			return err
