@@ -115,3 +115,30 @@ func TestSARIFPlaces(t *testing.T) {
 		t.Error("a scan that missed something is successful")
 	}
 }
+
+// What sprig's full form makes of these, v3.3.0 printed.
+func TestTemplateFunctions(t *testing.T) {
+	for in, want := range map[string]string{
+		`{{abbrev 8 "hello world"}} {{abbrev 3 "hello"}}`:           "hello... hello",
+		`{{abbrevboth 5 10 "1234 5678 9123"}}`:                      "...5678...",
+		`{{wrap 5 "one two three"}}|{{wrapWith 3 "/" "one two"}}`:   "one\ntwo\nthree|one/two",
+		`{{initials "First Try"}} {{untitle "First Try"}}`:          "FT first try",
+		`{{nospace "a b c"}} {{swapcase "This Is"}}`:                "abc tHIS iS",
+		`{{snakecase "FirstName"}} {{kebabcase "FirstName"}}`:       "first_name first-name",
+		`{{camelcase "http_server"}} {{sha512sum "" | trunc 8}}`:    "HttpServer cf83e135",
+		`{{quote "a"}} {{sub 3 1}} {{"x" | upper}} {{default 1 0}}`: `"a" 2 X 1`,
+	} {
+		w, err := report.Template("t", in)
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		var b strings.Builder
+		if err := w(&b, scan.Report{}, report.Options{}); err != nil || b.String() != want {
+			t.Errorf("%s: got %q, %v; want %q", in, b.String(), err, want)
+		}
+	}
+	if _, err := report.Template("t", `{{env "HOME"}}`); err == nil {
+		t.Error("a template reads the environment")
+	}
+}
