@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import pathlib
 import subprocess
 import threading
 import time
@@ -182,6 +183,18 @@ def test_the_go_sdks_read_by_a_token_of_their_platform(clouds, identities, token
         clean = {k: v for k, v in environment().items() if not k.startswith(("AWS_", "AZURE_", "IDENTITY_"))}
         done = subprocess.run([BIN, "diff", address, "secret/elsewhere"], env=clean | env | here, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert done.returncode in (0, 1), done.stderr
+
+
+def test_javascript_reads_by_a_token_of_its_platform(clouds, identities, token_file, tmp_path):
+    keys = {k: v for k, v in clouds["env"]["aws"].items() if "KEY" in k}
+    session = boto3.session.Session(aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
+    url = clouds["env"]["aws"]["AWS_ENDPOINT_URL"]
+    session.client("secretsmanager", endpoint_url=url).create_secret(Name="prod/db", SecretString='{"username":"u","password":"by token"}')
+    env = {k: v for k, v in environment().items() if not k.startswith("AWS_")} | {k: v for k, v in clouds["env"]["aws"].items() if k not in keys}
+    env |= {"AWS_ROLE_ARN": identities["web-role"], "AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    program = pathlib.Path(__file__).parents[1] / "javascript" / "aws.mjs"
+    done = subprocess.run(["node", str(program)], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "u by token\n"), done.stderr
 
 
 def test_azure_reads_by_a_federated_token(clouds, identities, token_file, monkeypatch):
