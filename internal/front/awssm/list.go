@@ -10,11 +10,8 @@ import (
 	"strings"
 
 	"github.com/keephold/keephold/internal/custody"
-	"github.com/keephold/keephold/internal/policy"
 	"github.com/keephold/keephold/internal/secret"
 )
-
-const policyList = policy.List
 
 // listing is what a list asks for.
 type listing struct {
