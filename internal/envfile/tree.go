@@ -35,7 +35,54 @@ func (r *reader) json(src []byte) error {
 	if !ok {
 		return r.fail(1, "a JSON object of names and values is wanted").hint(`write {"NAME": "value"}`)
 	}
+	if err := r.twice(src); err != nil {
+		return err
+	}
 	return r.table("", table, 0)
+}
+
+// object is one that twice is in; a list has no names.
+type object struct {
+	lines map[string]int // of the names seen
+	value bool           // a value comes next, not a name
+}
+
+// twice refuses a name that an object of sound JSON has two of: decoders differ in which of them counts, and one would be lost.
+func (r *reader) twice(src []byte) error {
+	d := json.NewDecoder(bytes.NewReader(src))
+	d.UseNumber()
+	var open []*object
+	for {
+		before := d.InputOffset()
+		token, err := d.Token()
+		if err != nil { // the end: it was decoded before
+			return nil
+		}
+		var in *object
+		if len(open) > 0 {
+			in = open[len(open)-1]
+		}
+		if name, ok := token.(string); ok && in != nil && in.lines != nil && !in.value {
+			gap := len(src[before:]) - len(bytes.TrimLeft(src[before:], ", \t\r\n"))
+			line, column := placeAt(src, before+int64(gap))
+			if first, again := in.lines[name]; again {
+				return r.failAt(line, column, "%s is there twice, first on line %d", name, first).hint("keep the one that counts: programs differ in which they take")
+			}
+			in.lines[name], in.value = line, true
+			continue
+		}
+		if in != nil {
+			in.value = false
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, &object{lines: map[string]int{}})
+		case json.Delim('['):
+			open = append(open, &object{})
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		}
+	}
 }
 
 // jsonError gives the place of an error. Its text is our own: that of the decoder may quote the input.
@@ -92,6 +139,9 @@ func (r *reader) table(prefix string, table map[string]any, depth int) error {
 			text, err := scalar(v)
 			if err != nil {
 				return r.fail(0, "%s: %v", full, err)
+			}
+			if _, again := r.index[full]; again {
+				return r.fail(0, "two values for %s, one of them in a table", full).hint("keep the one that counts: names of tables are joined by %s", nested)
 			}
 			if err := r.add(Entry{Name: full, Value: text}); err != nil {
 				return err
