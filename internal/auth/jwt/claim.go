@@ -194,6 +194,9 @@ func (c Taking) admits(ctx context.Context, v record.View, by proof, t machine.T
 	if err != nil || role.refuses(by.config, by.says, v.Now()) || !auth.Allows(role.Token.CIDRs, c.From) {
 		return time.Time{}, nil, err
 	}
+	if user, _ := by.says.text(role.UserClaim); user == "" { // as at a sign-in: nobody is nobody
+		return time.Time{}, nil, nil
+	}
 	exp, _, _ := by.says.when("exp")
 	return exp.Add(role.Leeway.late()), []string{mount, configKey(by.mount), roleKey(by.mount, t.Role)}, nil
 }

@@ -94,6 +94,9 @@ func TestWhatEndsTheTrust(t *testing.T) {
 		"the role asks for more": func(t *testing.T, r *authtest.Rig) {
 			authtest.Must(t, r, r.Root(), jwt.WriteRole{Mount: mount, Role: "web", Change: func(role *jwt.Role) error { role.Subject = "repo:other"; return nil }})
 		},
+		"the role asks who it is": func(t *testing.T, r *authtest.Rig) {
+			authtest.Must(t, r, r.Root(), jwt.WriteRole{Mount: mount, Role: "web", Change: func(role *jwt.Role) error { role.UserClaim = "email"; return nil }})
+		},
 		"the role bound to addresses": func(t *testing.T, r *authtest.Rig) {
 			authtest.Must(t, r, r.Root(), jwt.WriteRole{Mount: mount, Role: "web", Change: func(role *jwt.Role) error {
 				role.Token.CIDRs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
