@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +31,8 @@ func fingerprintsExportCommand(env Env, o *options) *cobra.Command {
 		Use:   "export",
 		Short: "write keyed fingerprints of a project's values, for keephold scan --fingerprints",
 		Long: `Write keyed fingerprints of a project's values, for keephold scan --fingerprints: a scan on a machine without the values then
-says which of them it found. The values stay where they are. Each environment is read once, and that is recorded like any read.
+says which of them it found, and whether it is the current version or one that was replaced. The keep makes the fingerprints: no
+value leaves it. Each environment is read once, and that is recorded like any read.
 
 The file tells names, versions and lengths, and whoever has it can try values one by one. Values that could be guessed so are
 left out and named on stderr: what is shorter than 16 bytes, repeats itself or looks like words.`,
@@ -49,51 +52,63 @@ left out and named on stderr: what is shorter than 16 bytes, repeats itself or l
 			if err != nil {
 				return err
 			}
-			var values []leak.Stored
+			var key [32]byte
+			_, _ = rand.Read(key[:]) // never fails: crypto/rand ends the program instead
+			all, _, err := leak.NewFingerprints(key[:], time.Now(), nil)
+			if err != nil {
+				return failf(exitInternal, "%w", err)
+			}
+			left := 0
 			for _, name := range envs {
 				e, err := p.environment(name)
 				if err != nil {
 					return err
 				}
-				got, err := a.wholeOf(cmd.Context(), e.space())
+				known, refused, err := a.known(cmd.Context(), e.space(), key[:])
 				if err != nil {
 					return err
 				}
-				for key, text := range got.Values {
-					values = append(values, leak.Stored{Name: e.space() + "/" + key, Version: got.Versions[key], Value: []byte(text)})
+				for _, r := range refused {
+					env.talk("left out: %s: %s", r.Name, r.Why)
+				}
+				left += len(refused)
+				if err := all.Add(known); err != nil {
+					return failf(exitInternal, "%w", err)
 				}
 			}
-			return env.printFingerprints(o, values)
+			if !o.quiet {
+				env.talk("fingerprints of %s, %d left out", plural(int64(all.Len()), "version"), left)
+			}
+			text, err := json.Marshal(all)
+			if err != nil {
+				return failf(exitInternal, "%w", err)
+			}
+			return env.print(string(text) + "\n")
 		},
 	}
 	c.Flags().StringArrayVarP(&envs, "env", "e", nil, "environment, repeated for several (default: all of the project's)")
 	return c
 }
 
-func (env Env) printFingerprints(o *options, values []leak.Stored) error {
-	slices.SortFunc(values, func(a, b leak.Stored) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails: crypto/rand ends the program instead
-	f, refused, err := leak.NewFingerprints(key[:], time.Now(), values)
+// known has the keep make fingerprints of all versions in a Space. One that holds nothing has none.
+func (a *api) known(ctx context.Context, space string, key []byte) (*leak.Fingerprints, []leak.Refusal, error) {
+	var out struct {
+		Known   json.RawMessage `json:"known"`
+		Refused []leak.Refusal  `json:"refused"`
+	}
+	err := a.call(ctx, http.MethodPut, "keephold/known/"+escapePath(space), map[string]any{"key": base64.StdEncoding.EncodeToString(key)}, &out)
+	if status(err) == http.StatusNotFound {
+		none, _, err := leak.NewFingerprints(key, time.Now(), nil)
+		return none, nil, err
+	}
 	if err != nil {
-		return failf(exitInternal, "%w", err)
+		return nil, nil, explain(err, "cannot read all of "+space)
 	}
-	for _, r := range refused {
-		env.talk("left out: %s: %s", r.Name, r.Why)
-	}
-	if !o.quiet {
-		env.talk("fingerprints of %s, %d left out", plural(int64(f.Len()), "value"), len(refused))
-	}
-	text, err := json.Marshal(f)
+	f, err := leak.ReadFingerprints(out.Known)
 	if err != nil {
-		return failf(exitInternal, "%w", err)
+		return nil, nil, failf(exitBadData, "the keep's answer: %w", err)
 	}
-	return env.print(string(text) + "\n")
+	return f, out.Refused, nil
 }
 
 // readFingerprints joins what the files know with the rules. One that is broken ends the scan.

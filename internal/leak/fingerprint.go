@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -17,9 +18,10 @@ import (
 
 // A Stored is a value that is kept somewhere, with the version under which it is kept.
 type Stored struct {
-	Name    string
-	Version uint64
-	Value   []byte
+	Name     string
+	Version  uint64
+	Value    []byte
+	Replaced bool // another version is the current one
 }
 
 // Fingerprints recognise stored values without holding them: of each form of each value there is its length, a keyed hash
@@ -42,11 +44,12 @@ type Fingerprints struct {
 var _ Finder = (*Fingerprints)(nil)
 
 type fingerprint struct {
-	name    string
-	version uint64
-	length  int
-	anchor  uint32
-	digest  [16]byte
+	name     string
+	version  uint64
+	replaced bool
+	length   int
+	anchor   uint32
+	digest   [16]byte
 }
 
 const (
@@ -58,6 +61,7 @@ const (
 )
 
 // NewFingerprints makes fingerprints under a key of 32 random bytes. Values that could be guessed from theirs are refused.
+// Of values that are the same the one that comes first is told.
 func NewFingerprints(key []byte, made time.Time, values []Stored) (*Fingerprints, []Refusal, error) {
 	f := &Fingerprints{key: bytes.Clone(key), made: made.UTC().Truncate(time.Second)}
 	if len(key) != sha256.Size {
@@ -74,7 +78,7 @@ func NewFingerprints(key []byte, made time.Time, values []Stored) (*Fingerprints
 			if guessable(form) != "" {
 				continue
 			}
-			e := fingerprint{name: v.Name, version: v.Version, length: len(form), anchor: f.anchor(form[:anchorSize])}
+			e := fingerprint{name: v.Name, version: v.Version, replaced: v.Replaced, length: len(form), anchor: f.anchor(form[:anchorSize])}
 			copy(e.digest[:], f.sum(form))
 			f.entries = append(f.entries, e)
 		}
@@ -202,8 +206,12 @@ func (f *Fingerprints) Describe(rule string) string {
 	if !ok {
 		return ""
 	}
+	state := "current on"
+	if slices.ContainsFunc(f.entries, func(e fingerprint) bool { return e.replaced && e.rule() == rule }) {
+		state = "replaced before"
+	}
 	name, version, _ := strings.Cut(name, "@")
-	return fmt.Sprintf("this is `%s`, version %s, current on %s", name, version, f.made.Format(time.DateOnly))
+	return fmt.Sprintf("this is `%s`, version %s, %s %s", name, version, state, f.made.Format(time.DateOnly))
 }
 
 // Join looks with both finders. Where they see the same bytes, the first is believed.
@@ -238,18 +246,19 @@ type fingerprintFile struct {
 }
 
 type fingerprintEntry struct {
-	Name    string `json:"name"`
-	Version uint64 `json:"version"`
-	Length  int    `json:"length"`
-	Anchor  uint32 `json:"anchor"`
-	Digest  string `json:"digest"` // hex
+	Name     string `json:"name"`
+	Version  uint64 `json:"version"`
+	Replaced bool   `json:"replaced,omitempty"`
+	Length   int    `json:"length"`
+	Anchor   uint32 `json:"anchor"`
+	Digest   string `json:"digest"` // hex
 }
 
 // MarshalJSON writes the fingerprints. They are read again by [ReadFingerprints].
 func (f *Fingerprints) MarshalJSON() ([]byte, error) {
 	out := fingerprintFile{Format: fingerprintFormat, Made: f.made, Key: base64.StdEncoding.EncodeToString(f.key), Entries: []fingerprintEntry{}}
 	for _, e := range f.entries {
-		out.Entries = append(out.Entries, fingerprintEntry{e.name, e.version, e.length, e.anchor, hex.EncodeToString(e.digest[:])})
+		out.Entries = append(out.Entries, fingerprintEntry{e.name, e.version, e.replaced, e.length, e.anchor, hex.EncodeToString(e.digest[:])})
 	}
 	return json.Marshal(out)
 }
@@ -272,7 +281,7 @@ func ReadFingerprints(text []byte) (*Fingerprints, error) {
 	}
 	f := &Fingerprints{key: key, made: in.Made}
 	for i, e := range in.Entries {
-		p := fingerprint{name: e.Name, version: e.Version, length: e.Length, anchor: e.Anchor}
+		p := fingerprint{name: e.Name, version: e.Version, replaced: e.Replaced, length: e.Length, anchor: e.Anchor}
 		d, err := hex.DecodeString(e.Digest)
 		if err != nil || len(d) != len(p.digest) || e.Length < anchorSize || e.Length > maxFingerprint+maxFingerprint*2 || e.Name == "" {
 			return nil, fmt.Errorf("entry %d (%s) is broken", i+1, e.Name)
@@ -283,6 +292,16 @@ func ReadFingerprints(text []byte) (*Fingerprints, error) {
 	f.prepare()
 	f.index()
 	return f, nil
+}
+
+// Add takes over what others know under the same key.
+func (f *Fingerprints) Add(others *Fingerprints) error {
+	if !hmac.Equal(f.key, others.key) {
+		return errors.New("fingerprints under another key")
+	}
+	f.entries = append(f.entries, others.entries...)
+	f.index()
+	return nil
 }
 
 // Len is the number of values, whatever their forms.

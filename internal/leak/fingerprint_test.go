@@ -28,7 +28,7 @@ func testFingerprints(t testing.TB, values ...Stored) (*Fingerprints, []Refusal)
 func TestFingerprints(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	value := letters(r, "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789+/", 32)
-	made, refused := testFingerprints(t, Stored{"shop/production/STRIPE_KEY", 3, []byte(value)})
+	made, refused := testFingerprints(t, Stored{Name: "shop/production/STRIPE_KEY", Version: 3, Value: []byte(value)})
 	if len(refused) > 0 {
 		t.Fatal(refused)
 	}
@@ -69,7 +69,7 @@ func TestFingerprints(t *testing.T) {
 // TestFingerprintsRefuse does not let a value go that could be guessed from its fingerprint.
 func TestFingerprintsRefuse(t *testing.T) {
 	for _, weak := range []string{"hunter2", "correct-horse-battery-staple", "postgres-production-password", "aaaaaaaaaaaaaaaaaaaaaaaa", "1234567890123456", "abababababababababababababab", ""} {
-		f, refused := testFingerprints(t, Stored{"A", 1, []byte(weak)})
+		f, refused := testFingerprints(t, Stored{Name: "A", Version: 1, Value: []byte(weak)})
 		if len(refused) != 1 || f.Len() != 0 {
 			t.Errorf("%q: refused %v, %d fingerprints", weak, refused, f.Len())
 		}
@@ -80,7 +80,7 @@ func TestFingerprintsRefuse(t *testing.T) {
 }
 
 func TestReadFingerprintsBroken(t *testing.T) {
-	f, _ := testFingerprints(t, Stored{"A", 1, []byte("k9" + "Zq4mXw8vBn3cRt7yLp2s")})
+	f, _ := testFingerprints(t, Stored{Name: "A", Version: 1, Value: []byte("k9" + "Zq4mXw8vBn3cRt7yLp2s")})
 	text, err := json.Marshal(f)
 	if err != nil || f.Len() != 1 {
 		t.Fatalf("%v, %d", err, f.Len())
@@ -98,7 +98,7 @@ func TestReadFingerprintsBroken(t *testing.T) {
 // TestJoin believes the first finder where both see something.
 func TestJoin(t *testing.T) {
 	value := "Zq4mXw8v" + "Bn3cRt7yLp2sKd6f"
-	f, _ := testFingerprints(t, Stored{"A", 2, []byte(value)})
+	f, _ := testFingerprints(t, Stored{Name: "A", Version: 2, Value: []byte(value)})
 	e, err := Compile(Rules())
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestJoin(t *testing.T) {
 }
 
 func FuzzReadFingerprints(f *testing.F) {
-	made, _ := testFingerprints(f, Stored{"A", 1, []byte("k9" + "Zq4mXw8vBn3cRt7yLp2s")})
+	made, _ := testFingerprints(f, Stored{Name: "A", Version: 1, Value: []byte("k9" + "Zq4mXw8vBn3cRt7yLp2s")})
 	text, err := json.Marshal(made)
 	if err != nil {
 		f.Fatal(err)
@@ -134,7 +134,7 @@ func BenchmarkFingerprints(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	values := make([]Stored, 1000)
 	for i := range values {
-		values[i] = Stored{"A", 1, []byte(letters(r, "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", 32))}
+		values[i] = Stored{Name: "A", Version: 1, Value: []byte(letters(r, "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", 32))}
 	}
 	f, _ := testFingerprints(b, values...)
 	text := []byte(strings.Repeat("func (s *Server) handle(w http.ResponseWriter, r *http.Request) error {\n\tif err := s.check(r.Context(), r.URL.Path); err != nil {\n", 2000))
@@ -142,5 +142,44 @@ func BenchmarkFingerprints(b *testing.B) {
 	for b.Loop() {
 		for range f.Find(text) {
 		}
+	}
+}
+
+// TestFingerprintsOfVersions: what was replaced says so, a value that is current is not told as an older version's, and files
+// under one key join.
+func TestFingerprintsOfVersions(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 32))
+	draw := func() []byte {
+		return []byte(letters(r, "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", 32))
+	}
+	now, before, other := draw(), draw(), draw()
+	f, _ := testFingerprints(t, Stored{Name: "A", Version: 3, Value: now}, Stored{Name: "A", Version: 2, Value: before, Replaced: true}, Stored{Name: "A", Version: 1, Value: now, Replaced: true})
+	more, _ := testFingerprints(t, Stored{Name: "B", Version: 1, Value: other})
+	if err := f.Add(more); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err = ReadFingerprints(text); err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{
+		string(now): "this is `A`, version 3, current on 2026-11-30", string(before): "this is `A`, version 2, replaced before 2026-11-30", string(other): "this is `B`, version 1, current on 2026-11-30",
+	} {
+		for m := range f.Find([]byte(value)) {
+			if got := f.Describe(m.Rule); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+			want = ""
+		}
+		if want != "" {
+			t.Errorf("not found: %s", want)
+		}
+	}
+	elsewhere, _, err := NewFingerprints(bytes.Repeat([]byte{8}, 32), fingerprintsMade, nil)
+	if err != nil || f.Add(elsewhere) == nil {
+		t.Errorf("fingerprints under another key join: %v", err)
 	}
 }

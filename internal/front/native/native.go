@@ -114,6 +114,7 @@ func routes() []route {
 		{http.MethodPut, "offline-reads", []policy.Operation{"native.offline.report"}, recordOffline},
 		{http.MethodGet, "env", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readEnv},
 		{http.MethodGet, "fingerprints", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readFingerprints},
+		{http.MethodPut, "known", []policy.Operation{"vault.kv2.folder.read", "vault.kv2.folder.item"}, readKnown},
 	}
 }
 
@@ -214,7 +215,7 @@ func (rq *request) identify(name string) error {
 // whichever dialect it is asked.
 func (rq *request) limited(name string) string {
 	switch name {
-	case "value", "labels", "env", "fingerprints", "tree":
+	case "value", "labels", "env", "fingerprints", "known", "tree":
 		return rq.path
 	}
 	return "keephold/" + name
