@@ -318,14 +318,14 @@ func Allowed(line, rule string) bool {
 }
 
 // uniqueKey is equal for findings of which one stands for all: the same secret in the same path; in a directory each line
-// counts.
+// counts, and each link that leads to it.
 type uniqueKey struct {
-	rule, secret, path string
-	line               int
+	rule, secret, path, link string
+	line                     int
 }
 
 func (f *Finding) uniqueKey() uniqueKey {
-	k := uniqueKey{rule: f.Rule, secret: f.Secret, path: f.Path}
+	k := uniqueKey{rule: f.Rule, secret: f.Secret, path: f.Path, link: f.Link}
 	if f.Commit == "" && f.Object == "" {
 		k.line = f.Line
 	}
