@@ -1,6 +1,7 @@
 package leak
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -344,7 +345,7 @@ func settle(got []found, all bool) []Match {
 	})
 	kept := got[:0]
 	for _, m := range got {
-		if n := len(kept); n > 0 && m.SecretStart < kept[n-1].SecretEnd && (!all || m.Rule == kept[n-1].Rule) {
+		if n := len(kept); n > 0 && m.SecretStart < kept[n-1].SecretEnd && (!all || m.Rule == kept[n-1].Rule && !apartInside(m, kept[n-1])) {
 			if better(m, kept[n-1]) {
 				kept[n-1] = m
 			}
@@ -357,6 +358,11 @@ func settle(got []found, all bool) []Match {
 		out[i] = kept[i].Match
 	}
 	return out
+}
+
+// apartInside reports two secrets that were decoded from one run, whose place both have.
+func apartInside(a, b found) bool {
+	return a.Decoded != "" && b.Decoded != "" && a.SecretStart == b.SecretStart && !bytes.Equal(a.Value, b.Value)
 }
 
 func better(a, b found) bool {

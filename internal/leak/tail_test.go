@@ -2,6 +2,7 @@ package leak
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -86,5 +87,21 @@ func TestMusts(t *testing.T) {
 	}
 	if !holdsAll([]byte("a KinD: b data: "), []string{"kind:", "data:"}) || holdsAll([]byte("kind"), []string{"kind:"}) || holdsAll(nil, []string{"x"}) {
 		t.Error("holdsAll")
+	}
+}
+
+// TestSecretsOfOneRun holds two secrets of one rule in one run of base64: the peers report both.
+func TestSecretsOfOneRun(t *testing.T) {
+	e, err := CompileOptions([]Rule{{ID: "mine", Regexp: `key=(\w{20})`, Keywords: []string{"key="}, Confidence: Medium}}, Options{DecodeDepth: 1, All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := base64.StdEncoding.EncodeToString([]byte("key=aB3dE5fG7hI9jK1lM3nO and key=zY8xW6vU4tS2rQ0pO8nM\n"))
+	var got []string
+	for m := range e.Find([]byte(text)) {
+		got = append(got, string(m.Value))
+	}
+	if want := []string{"aB3dE5fG7hI9jK1lM3nO", "zY8xW6vU4tS2rQ0pO8nM"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
