@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// expressions as users of gitleaks write them.
+// userRules are expressions in the style of those that users write for gitleaks.
 var userRules = []struct {
 	expr     string
 	keywords []string
@@ -19,15 +19,15 @@ var userRules = []struct {
 	good     []string
 }{
 	{
-		`(?i)[\w.-]{0,50}?(?:access|auth|(?-i:[Aa]pi|API)|credential|creds|key|passw(?:or)?d|secret|token)(?:[ \t\w.-]{0,20})[\s'"]{0,3}(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)[\x60'"\s=]{0,5}([\w.=-]{10,150}|[a-z0-9][a-z0-9+/]{11,}={0,3})(?:[\x60'"\s;]|\\[nr]|$)`,
-		[]string{"access", "api", "auth", "key", "credential", "creds", "passwd", "password", "secret", "token"},
+		`(?i)[\w.]{0,40}?(?:login|auth|(?-i:[Pp]in|PIN)|credential|passw(?:or)?d|token)(?:[ \w]{0,16})[\s'"]{0,2}(?:=|:=|=>|:{1,2})[\s"']{0,4}([\w=-]{8,120}|[a-z][a-z/]{9,}={0,2})(?:[\x60"'\s;]|\\[nr]|$)`,
+		[]string{"login", "auth", "pin", "credential", "passwd", "password", "token"},
 		true,
-		[]string{"my_api_key = 'a1b2c3d4e5f6'\n", `{"TOKEN": "0123456789abcdef"}`, "authKey:=qwertyuiop12;"},
+		[]string{"my_login = 'a1b2c3d4e5f6'\n", `{"TOKEN": "0123456789abcdef"}`, "authPin:=qwertyuiop12;"},
 	},
 	{`ghp_[0-9a-zA-Z]{36}`, []string{"ghp_"}, true, []string{"ghp_" + strings.Repeat("aB3", 12)}},
 	{`\b((?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b`, []string{"a3t", "akia", "asia", "abia", "acca"}, true, []string{"AKIAQWERTYUIOPASDFGH", "x A3TXQWERTYUIOPASDFGH y"}},
-	{`\b((?:hvs\.[\w-]{90,120}|s\.(?i:[a-z0-9]{24})))(?:[\x60'"\s;]|\\[nr]|$)`, []string{"hvs.", "s."}, true, []string{"s.abcdefghijklmnopqrstuvwx ", "'hvs." + strings.Repeat("x-9", 31) + "'"}},
-	{`\b(pat[[:alnum:]]{14}\.[a-f0-9]{64})\b`, []string{"airtable"}, false, nil},
+	{`\b(tok\.[\w-]{80,110}|t\.(?i:[a-z0-9]{20}))(?:["'\s;]|\\[nr]|$)`, []string{"tok.", "t."}, true, []string{"t.abcdefghijklmnopqrst ", "'tok." + strings.Repeat("x-9", 31) + "'"}},
+	{`\b(row[[:alnum:]]{12}\.[a-f0-9]{40})\b`, []string{"airsheet"}, false, nil},
 	{`(?i)\bkind:[ \t]*"?secret\b"?(?s:.){0,200}?\bdata:\s+(\w{10,})`, []string{"secret"}, true, []string{"Kind: Secret\nmeta: x\ndata: abcdefghijkl\n"}},
 	{`xox[pe](?:-[0-9]{10,13}){3}-[a-zA-Z0-9-]{28,34}`, []string{"xoxp-", "xoxe-"}, false, []string{"xoxp-1234567890-1234567890-1234567890-" + strings.Repeat("a", 30)}},
 }
