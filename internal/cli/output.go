@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// output is stdout, or the file of -o: one that only its owner may read, and that appears when the command succeeded.
+// output is stdout, or the file of -o: one that only its owner may read, and that appears when the command succeeded. A device or
+// a pipe is written to as it is, and stays what it is.
 type output struct {
 	w    io.Writer
 	file *os.File
@@ -19,6 +20,14 @@ func (o *output) Write(b []byte) (int, error) { return o.w.Write(b) }
 // open turns to the file at path; "" and "-" are stdout.
 func (o *output) open(path string) error {
 	if path == "" || path == "-" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return failf(exitCannotWrite, "-o: %w", err)
+		}
+		o.w, o.file = f, f
 		return nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
@@ -40,6 +49,13 @@ func (env Env) settle() error {
 // finish puts the file in its place, or removes what there is of it.
 func (o *output) finish(keep bool) error {
 	if o.file == nil {
+		return nil
+	}
+	if o.path == "" {
+		err := o.file.Close()
+		if o.file = nil; err != nil {
+			return failf(exitCannotWrite, "-o: %w", err)
+		}
 		return nil
 	}
 	if !keep {
