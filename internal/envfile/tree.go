@@ -55,8 +55,8 @@ func (r *reader) twice(src []byte) error {
 	for {
 		before := d.InputOffset()
 		token, err := d.Token()
-		if err != nil { // the end: it was decoded before
-			return nil
+		if err != nil {
+			return nil //nolint:nilerr // the end: it was decoded before
 		}
 		var in *object
 		if len(open) > 0 {

@@ -186,7 +186,7 @@ type vendorWord struct {
 
 // vendorWords lists them by their first letter, the longest first.
 var vendorWords = [26][]vendorWord{
-	'a' - 'a': {{"application", false}, {"account", false}, {"access", true}, {"apikey", true}, {"admin", false}, {"agent", false}, {"auth", true}, {"api", false}, {"app", false}},
+	0:         {{"application", false}, {"account", false}, {"access", true}, {"apikey", true}, {"admin", false}, {"agent", false}, {"auth", true}, {"api", false}, {"app", false}},
 	'b' - 'a': {{"bearer", true}, {"basic", false}},
 	'c' - 'a': {{"credential", true}, {"consumer", false}, {"client", false}, {"code", false}, {"com", false}},
 	'd' - 'a': {{"deploy", false}},

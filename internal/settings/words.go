@@ -43,7 +43,7 @@ func ParseBool(v string, words Words) (bool, error) {
 type misfit string
 
 func (m misfit) Error() string      { return string(m) }
-func (m misfit) Is(kind error) bool { return kind == secret.ErrInvalid } //nolint:errorlint // this is what errors.Is asks
+func (m misfit) Is(kind error) bool { return kind == secret.ErrInvalid }
 
 func invalid(format string, args ...any) error { return misfit(fmt.Sprintf(format, args...)) }
 

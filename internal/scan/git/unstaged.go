@@ -5,7 +5,6 @@ import (
 	"crypto/sha1" //nolint:gosec // git's own names of objects
 	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,7 +79,7 @@ func worktree(path string) ([]byte, bool, error) {
 
 // blobID is the name that git gives to a blob with this content.
 func (r *Repo) blobID(data []byte) id {
-	var h hash.Hash = sha1.New() //nolint:gosec // as above
+	h := sha1.New() //nolint:gosec // as above
 	if r.size == sha256.Size {
 		h = sha256.New()
 	}

@@ -34,9 +34,9 @@ func awkward() scan.Report {
 		return i + 1, i + len(secret)
 	}
 	place := scan.Place{Path: "=a b/c:d#e%f,g?[1]\n.txt", Commit: "8d42", Author: "@Tester", Email: "t@example.net", Message: "with s3cr3t-one and s3cr3t-accepted", Date: time.Unix(0, 0)}
-	one, two := scan.Finding{Rule: "tok", Description: "A token", Place: place, Line: 4, EndLine: 4, Match: line[strings.Index(line, "key"):], Secret: "s3cr3t-one", LineText: line, Confidence: leak.High}, scan.Finding{}
+	one := scan.Finding{Rule: "tok", Description: "A token", Place: place, Line: 4, EndLine: 4, Match: line[strings.Index(line, "key"):], Secret: "s3cr3t-one", LineText: line, Confidence: leak.High}
 	one.Column, one.EndColumn = at("s3cr3t-one")
-	two = one
+	two := one
 	two.Secret, two.Match = "s3cr3t-two", "s3cr3t-two"
 	two.Column, two.EndColumn = at("s3cr3t-two")
 	r := scan.Report{Findings: []scan.Finding{one, two}}
