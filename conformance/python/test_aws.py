@@ -111,3 +111,15 @@ def test_who_asks(client):
     unknown = dict(role, aws_session_token=k["SessionToken"][:-4] + "AAAA")
     assert code(client(**unknown).list_secrets) == "UnrecognizedClientException"
     assert code(client("sts", **forged).get_caller_identity) == "SignatureDoesNotMatch"
+
+
+def test_sessions_of_a_key(client):
+    sts = client("sts")
+    k = sts.get_session_token(DurationSeconds=900)["Credentials"]
+    session = {"aws_access_key_id": k["AccessKeyId"], "aws_secret_access_key": k["SecretAccessKey"], "aws_session_token": k["SessionToken"]}
+    assert client("sts", **session).get_caller_identity()["Arn"] == sts.get_caller_identity()["Arn"]
+    assert "SecretList" in client(**session).list_secrets()
+    assert code(client("sts", **session).get_session_token) == "AccessDenied"
+    assert code(sts.get_session_token, DurationSeconds=129601) == "ValidationError"
+    assert sts.get_access_key_info(AccessKeyId=os.environ["AWS_ACCESS_KEY_ID"])["Account"] == "000000000000"
+    assert code(sts.get_access_key_info, AccessKeyId="AKIA" + "A" * 16) == "ValidationError"
