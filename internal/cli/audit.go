@@ -176,8 +176,10 @@ func auditWhoCommand(env Env, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if ref, _, err = placed(ref); err != nil && ref != "" {
-				return err
+			if ref != "" {
+				if ref, _, err = placed(ref); err != nil {
+					return err
+				}
 			}
 			if a, err := env.auditKeep(cmd, o); err != nil {
 				return err

@@ -41,21 +41,25 @@ func projectSetting(ref, envName string) (*setting, error) {
 	return &setting{p, e, name}, nil
 }
 
-// placed answers a reference as its keep has it: a bare NAME is a key of the project's environment, what begins with the name
+// placed answers a reference as its keep has it: in a project a bare NAME is a key of its environment, what begins with the name
 // of an environment stands for that environment's Space, and everything else for itself. The project is nil for the last.
 func placed(ref string) (string, *project, error) {
+	p, err := findProject()
+	if err != nil {
+		return ref, nil, nil
+	}
 	first, rest, slash := strings.Cut(ref, "/")
-	if !slash {
-		s, err := projectSetting(ref, "")
-		if err != nil || s == nil {
-			return ref, nil, err
-		}
-		return s.env.space() + "/" + s.name, s.project, nil
-	}
-	if p, err := findProject(); err == nil && p.Env(first) != nil {
+	switch {
+	case slash && p.Env(first) != nil:
 		return p.Env(first).Space + "/" + rest, p, nil
+	case slash:
+		return ref, nil, nil
 	}
-	return ref, nil, nil
+	name, e, err := p.key(ref, "")
+	if err != nil {
+		return "", nil, err
+	}
+	return e.space() + "/" + name, p, nil
 }
 
 // connectFor answers the keep that references are in, and the references as that keep has them.
@@ -77,6 +81,11 @@ func (env Env) connectFor(ctx context.Context, o *options, refs ...string) (*api
 
 // secretFor answers the secret that a reference names and the keep that it is in.
 func (env Env) secretFor(ctx context.Context, o *options, ref string) (*api, target, error) {
+	if !strings.Contains(ref, "/") {
+		if _, err := projectSetting(ref, ""); err != nil {
+			return nil, target{}, err // one word is no secret where there is no project
+		}
+	}
 	a, places, err := env.connectFor(ctx, o, ref)
 	if err != nil {
 		return nil, target{}, err
