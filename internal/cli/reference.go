@@ -44,12 +44,14 @@ func projectSetting(ref, envName string) (*setting, error) {
 // placed answers a reference as its keep has it: in a project a bare NAME is a key of its environment, what begins with the name
 // of an environment stands for that environment's Space, and everything else for itself. The project is nil for the last.
 func placed(ref string) (string, *project, error) {
-	p, err := findProject()
-	if err != nil {
-		return ref, nil, nil
-	}
 	first, rest, slash := strings.Cut(ref, "/")
+	p, err := findProject()
+	var f *fault
 	switch {
+	case err != nil && (slash || errors.As(err, &f) && f.code == exitNotFound):
+		return ref, nil, nil // a path of a keep does not need a project, not even a sound one
+	case err != nil:
+		return "", nil, err
 	case slash && p.Env(first) != nil:
 		return p.Env(first).Space + "/" + rest, p, nil
 	case slash:
