@@ -74,6 +74,9 @@ var peerMatrix = map[string][]string{
 	"order":  {"dir many.txt --enable-rule tok -f json -r -", "dir many.txt --enable-rule tok -v", "dir many.txt --enable-rule tok -f csv -r -", "dir many.txt --enable-rule tok -f sarif -r -", "dir many.txt --enable-rule tok -f template --report-template lines.tmpl -r -"},
 	"around": {"dir around.txt -v --around", "dir around.txt --redact -v --around", "dir around.txt -v", "git repo -v --around"},
 	"bounds": {"dir large.txt --max-target-megabytes 1 -v", "dir large.txt --max-target-megabytes 3 -v", "dir own -c own/conf.toml -v", "dir known -b known/base.json -f json -r -", "git known -b known/base.json -f json -r -"},
+	"required": {
+		"dir pair -c pair.toml -v", "dir pair -c pair.toml --around -v", "dir pair -c pair.toml -f json -r -", "dir pair -c pair.toml --redact=50 -f json -r -", "git pair -c pair.toml -v", "dir pair -c pair.toml --enable-rule user -v", "stdin -c pair.toml -v",
+	},
 	"errors": {
 		"git repo --enable-rule nope", "git repo --enable-rule tok,nope", "git repo --enable-rule tok,generic-key -f csv -r -", "git repo -f template -r -", "git repo -f template --report-template none.tmpl -r -", "git repo --report-template lines.tmpl -f json -r -", "git repo -r report.xyz", "git repo -f JSON -r - --enable-rule tok", "git repo --platform nonsense",
 		"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml",
@@ -247,6 +250,8 @@ func peerFiles(t *testing.T, dir string) {
 	}
 	write("ignore/.gitleaksignore", "# known\n"+strings.TrimSpace(string(first))+":a.txt:tok:2\nsub/b.env:generic-key:2\n")
 	write("base.json", "[]\n")
+	write("pair.toml", "[[rules]]\nid = \"pass\"\nregex = '''pass: (\\w+)'''\n[[rules.required]]\nid = \"user\"\nwithinLines = 2\n[[rules.required]]\nid = \"host\"\n[[rules]]\nid = \"user\"\nregex = '''user: (\\w+)'''\nskipReport = true\n[[rules]]\nid = \"host\"\nregex = '''host: (\\w+)'''\n[[rules]]\nid = \"ids\"\nregex = '''tok-(\\w+)'''\n[[rules.required]]\nid = \"name\"\n[[rules]]\nid = \"name\"\nregex = '''(id) tok-'''\n")
+	write("pair/a.yml", "user: anna\npass: q1w2e3r4\nhost: example\nuser: "+strings.Repeat("bert", 12)+"\n\n\n\npass: alone\n")
 	git("", "init", "-q", "-b", "main", "staged")
 	write("staged/a", "one\ntwo\n")
 	commit("staged", "first")
@@ -261,4 +266,6 @@ func peerFiles(t *testing.T, dir string) {
 	commit("linked", "first")
 	git("known", "init", "-q", "-b", "main")
 	commit("known", "first")
+	git("pair", "init", "-q", "-b", "main")
+	commit("pair", "first")
 }

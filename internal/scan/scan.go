@@ -127,10 +127,23 @@ type Finding struct {
 	Confidence         leak.Confidence
 	Decoded            string
 	Explain            []leak.Reason
-	Identity           string   // stays the same when lines and commits move
-	Former             []string // the identities that it had at the paths it was moved from, latest first
-	Live               string   // what the vendor says, when it was asked: live, dead or unknown
-	from               string   // the path that it was moved from
+	Required           []Near // what else had to stand near it
+	Identity           string // stays the same when lines and commits move
+	Live               string // what the vendor says, when it was asked: live, dead or unknown
+	Past
+}
+
+// Past says where a finding stood before.
+type Past struct {
+	Former []string // the identities that it had at the paths it was moved from, latest first
+	from   string   // the path that it was moved from
+}
+
+// Near is what another rule found beside a finding that is none without it.
+type Near struct {
+	Rule   string
+	Line   int
+	Secret string
 }
 
 // A Report is the outcome of a scan.

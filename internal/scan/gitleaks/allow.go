@@ -17,16 +17,33 @@ func (s *Set) Keep(in []scan.Finding) []scan.Finding {
 			kept = append(kept, f)
 		}
 	}
+	texts := map[text][]*scan.Finding{}
+	for i := range kept {
+		f := &kept[i]
+		texts[textOf(f)] = append(texts[textOf(f)], f)
+	}
 	var out []scan.Finding
 	for _, f := range kept {
+		same := texts[textOf(&f)]
 		r := s.rules[f.Rule]
-		if r != nil && (r.SkipReport || !near(r.Required, f, kept)) || shadowed(f, kept) {
+		if r != nil && r.SkipReport || shadowed(&f, same) {
 			continue
+		}
+		if r != nil && len(r.Required) > 0 {
+			var ok bool
+			if f.Required, ok = near(r.Required, &f, same); !ok {
+				continue
+			}
 		}
 		out = append(out, f)
 	}
 	return out
 }
+
+// text is where findings stand together: one version of one file.
+type text struct{ path, link, commit, object string }
+
+func textOf(f *scan.Finding) text { return text{f.Path, f.Link, f.Commit, f.Object} }
 
 // Named lists the rules that want a file for its path alone.
 func (s *Set) Named(path string) (ids []string) {
@@ -96,17 +113,23 @@ func matches(list []*regexp.Regexp, text string) bool {
 	return slices.ContainsFunc(list, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
-// near reports that all required rules found something close enough in the same place.
-func near(required []Required, f scan.Finding, all []scan.Finding) bool {
+// near returns what the required rules found close enough in the same text, and false when one of them found nothing.
+func near(required []Required, f *scan.Finding, same []*scan.Finding) (found []scan.Near, ok bool) {
 	for _, q := range required {
-		ok := slices.ContainsFunc(all, func(o scan.Finding) bool {
-			return o.Rule == q.ID && o.Path == f.Path && o.Commit == f.Commit && within(q.WithinLines, o.Line-f.Line) && within(q.WithinColumns, o.Column-f.Column)
-		})
-		if !ok {
-			return false
+		n := len(found)
+		for _, o := range same {
+			if o.Rule == q.ID && within(q.WithinLines, o.Line-f.Line) && within(q.WithinColumns, o.Column-f.Column) {
+				x := scan.Near{Rule: o.Rule, Line: o.Line, Secret: o.Secret}
+				if !slices.Contains(found[n:], x) { // a text that stands in a commit twice
+					found = append(found, x)
+				}
+			}
+		}
+		if len(found) == n {
+			return nil, false
 		}
 	}
-	return true
+	return found, true
 }
 
 func within(most *int, distance int) bool {
@@ -114,11 +137,11 @@ func within(most *int, distance int) bool {
 }
 
 // shadowed reports a generic finding on a line where another rule found the same secret.
-func shadowed(f scan.Finding, all []scan.Finding) bool {
+func shadowed(f *scan.Finding, same []*scan.Finding) bool {
 	if !strings.Contains(strings.ToLower(f.Rule), "generic") {
 		return false
 	}
-	return slices.ContainsFunc(all, func(o scan.Finding) bool {
-		return o.Line == f.Line && o.Commit == f.Commit && o.Path == f.Path && !strings.Contains(strings.ToLower(o.Rule), "generic") && strings.Contains(o.Secret, f.Secret)
+	return slices.ContainsFunc(same, func(o *scan.Finding) bool {
+		return o.Line == f.Line && !strings.Contains(strings.ToLower(o.Rule), "generic") && strings.Contains(o.Secret, f.Secret)
 	})
 }

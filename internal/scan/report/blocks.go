@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/keephold/keephold/internal/scan"
@@ -12,20 +13,29 @@ import (
 func Redacted(in []scan.Finding, percent int) []scan.Finding {
 	out := make([]scan.Finding, len(in))
 	for i, f := range in {
-		mask := "REDACTED"
-		if percent < 100 {
-			n := int(math.RoundToEven(float64(len(f.Secret)) * float64(100-percent) / 100))
-			mask = f.Secret[:min(max(n, 0), len(f.Secret))] + "..."
-		}
+		mask := hidden(f.Secret, percent)
 		if f.Secret != "" { // a file that was found for its name has none
 			f.Match = strings.ReplaceAll(f.Match, f.Secret, mask)
 			f.LineText = strings.ReplaceAll(f.LineText, f.Secret, mask)
 			f.Message = strings.ReplaceAll(f.Message, f.Secret, mask) // which the peer leaves in clear
 			f.Secret = mask
 		}
+		f.Required = slices.Clone(f.Required)
+		for j := range f.Required { // which the peer leaves in clear too
+			near := &f.Required[j]
+			near.Secret = hidden(near.Secret, percent)
+		}
 		out[i] = f
 	}
 	return out
+}
+
+func hidden(secret string, percent int) string {
+	if percent >= 100 {
+		return "REDACTED"
+	}
+	n := int(math.RoundToEven(float64(len(secret)) * float64(100-percent) / 100))
+	return secret[:min(max(n, 0), len(secret))] + "..."
 }
 
 // Blocks prints findings as gitleaks --verbose does: with what stands around the match unless it is to be plain.
@@ -41,7 +51,7 @@ func Blocks(in []scan.Finding, plain bool, o Options) string {
 		row("RuleID", p.RuleID)
 		row("Entropy", fmt.Sprintf("%f", p.Entropy))
 		if p.File == "" { // of stdin it says no more
-			b.WriteByte('\n')
+			b.WriteString(required(f.Required) + "\n")
 			continue
 		}
 		if len(p.Tags) > 0 {
@@ -59,7 +69,24 @@ func Blocks(in []scan.Finding, plain bool, o Options) string {
 		if p.Commit != "" && p.Link != "" {
 			row("Link", p.Link)
 		}
-		b.WriteByte('\n')
+		b.WriteString(required(f.Required) + "\n")
+	}
+	return b.String()
+}
+
+// required are the lines that say what else stands near a finding.
+func required(found []scan.Near) string {
+	var b strings.Builder
+	for i, n := range found {
+		name := ""
+		if i == 0 {
+			name = "Required:"
+		}
+		secret := strings.TrimSpace(n.Secret)
+		if len(secret) > 40 {
+			secret = secret[:37] + "..."
+		}
+		fmt.Fprintf(&b, "%-12s %s:%d:%s\n", name, n.Rule, n.Line, secret)
 	}
 	return b.String()
 }

@@ -38,3 +38,16 @@ func TestPeerFormats(t *testing.T) {
 		}
 	}
 }
+
+func TestRedactedHidesWhatIsRequired(t *testing.T) {
+	f := scan.Finding{Rule: "pass", Secret: "q1w2e3r4", Required: []scan.Near{{Rule: "user", Line: 1, Secret: "annabell"}}}
+	for percent, want := range map[int]string{100: "Required:    user:1:REDACTED\n", 50: "Required:    user:1:anna...\n"} {
+		out := report.Blocks(report.Redacted([]scan.Finding{f}, percent), true, report.Options{})
+		if !strings.Contains(out, want) || strings.Contains(out, "annabell") {
+			t.Errorf("%d %%: %q is not in\n%s", percent, want, out)
+		}
+	}
+	if f.Required[0].Secret != "annabell" {
+		t.Error("the finding itself was changed")
+	}
+}
