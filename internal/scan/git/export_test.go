@@ -1,13 +1,17 @@
 package git
 
 import (
+	"bytes"
+	"compress/zlib"
+	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
 // InflateAll inflates every entry of the packs but trees once, on all processors, and returns the bytes: the floor of
-// everything that reads a history.
-func (r *Repo) InflateAll() int64 {
+// everything that reads a history. It does so by our own inflater, or by the standard library's.
+func (r *Repo) InflateAll(library bool) int64 {
 	var total atomic.Int64
 	for _, p := range r.packs {
 		l := p.layout()
@@ -16,6 +20,10 @@ func (r *Repo) InflateAll() int64 {
 		for range workers() {
 			wg.Go(func() {
 				var f inflater
+				inflate := f.inflate
+				if library {
+					inflate = byLibrary()
+				}
 				var b []byte
 				for {
 					k := next.Add(1) - 1
@@ -25,7 +33,7 @@ func (r *Repo) InflateAll() int64 {
 					if l.kind[k] == kindTree || l.kind[k] == 0 || l.size[k] > maxObject {
 						continue
 					}
-					out, err := f.inflate(p.data[l.body[k]:], l.size[k], b)
+					out, err := inflate(p.data[l.body[k]:], l.size[k], b)
 					if err == nil {
 						b = out
 					}
@@ -36,4 +44,25 @@ func (r *Repo) InflateAll() int64 {
 		wg.Wait()
 	}
 	return total.Load()
+}
+
+// byLibrary is inflate with one reader of the standard library, used again and again.
+func byLibrary() func(z []byte, size uint64, to []byte) ([]byte, error) {
+	var src bytes.Reader
+	var r io.ReadCloser
+	return func(z []byte, size uint64, to []byte) ([]byte, error) {
+		src.Reset(z)
+		var err error
+		if r == nil {
+			r, err = zlib.NewReader(&src)
+		} else {
+			err = r.(zlib.Resetter).Reset(&src, nil)
+		}
+		if err != nil {
+			return to[:0], err
+		}
+		to = slices.Grow(to[:0], int(size))[:size]
+		n, err := io.ReadFull(r, to)
+		return to[:n], err
+	}
 }

@@ -5,19 +5,23 @@ import (
 	"encoding/binary"
 	"strings"
 	"testing"
+
+	"github.com/keephold/keephold/internal/scan"
 )
 
 func FuzzPatch(f *testing.F) {
 	f.Add([]byte("base text"), []byte("\x09\x05\x91\x00\x05"))
 	f.Add([]byte("base text"), []byte("\x09\x03\x03abc"))
 	f.Fuzz(func(t *testing.T, base, delta []byte) {
+		noted := changes{again: []scan.Region{{Start: 1, End: 3}, {Start: 5, End: 6}}}
+		out, err := patch(base, delta, nil, &noted)
 		last := 0
-		out, err := patch(base, delta, nil, func(start, end int) {
-			if start < last || end < start {
-				t.Fatalf("change %d-%d after %d", start, end, last)
+		for _, r := range noted.regions {
+			if r.Start < last || r.End < r.Start {
+				t.Fatalf("change %d-%d after %d", r.Start, r.End, last)
 			}
-			last = end
-		})
+			last = r.End
+		}
 		if err == nil && last > len(out) {
 			t.Fatalf("change up to %d in %d bytes", last, len(out))
 		}

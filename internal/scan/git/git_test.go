@@ -233,6 +233,32 @@ func TestRange(t *testing.T) {
 	}
 }
 
+// TestCopied has a pack of deltas that all copy a secret of their base, which is the newest version: the oldest one that
+// holds it is told, and no version is looked at whole for it.
+func TestCopied(t *testing.T) {
+	p := &planter{rand.New(rand.NewPCG(13, 14)), map[string]string{}}
+	r := newRepo(t)
+	text := strings.SplitAfter(lines(p.r, 4000), "\n")
+	r.write("long.txt", strings.Join(text, ""))
+	r.commit("clean")
+	text[2000] = "token " + p.secret("copied") + "\n"
+	r.write("long.txt", strings.Join(text, ""))
+	first := r.commit("planted")
+	for i := range 20 {
+		text[100+150*i] = fmt.Sprintf("changed %d\n", i)
+		r.write("long.txt", strings.Join(text, ""))
+		r.commit("changed")
+	}
+	r.git("gc", "-q", "--aggressive")
+	report := run(t, r.dir, history)
+	if f := report.Findings; len(f) != 1 || f[0].Commit != first || f[0].Line != 2001 {
+		t.Errorf("found %+v, want the secret in %s", f, first)
+	}
+	if size := int64(len(strings.Join(text, ""))); report.Coverage.Bytes > 2*size {
+		t.Errorf("looked at %d bytes of a file of %d in 22 versions", report.Coverage.Bytes, size)
+	}
+}
+
 // TestSeen finds the same again with a cache, and looks at less.
 func TestSeen(t *testing.T) {
 	p := &planter{rand.New(rand.NewPCG(7, 8)), map[string]string{}}

@@ -86,9 +86,9 @@ func (h *History) graph(ctx context.Context, wanted map[id]string) *graph {
 			g.add(e)
 		})
 	}
-	h.Repo.walk(ctx, h.layouts, kindTree, func(w *walker, at object, data []byte, _ []scan.Region) bool {
+	h.Repo.walk(ctx, h.layouts, kindTree, func(w *walker, at object, data []byte, _ []scan.Region) []scan.Region {
 		read(&mine[w.worker], at.number, data)
-		return true
+		return nil
 	})
 	for _, o := range h.loose {
 		if kind, data, err := o.read(); err == nil && kind == kindTree {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/keephold/keephold/internal/scan"
 )
@@ -187,76 +186,4 @@ func (p *pack) header(off uint64) (entry, error) {
 	}
 	e.body = off + uint64(i)
 	return e, nil
-}
-
-// patch applies a delta: copies from the base and inserts of its own. It calls change for every stretch of the result
-// that does not stand in the base in the same surroundings: inserts, and the seams between copies.
-func patch(base, delta, to []byte, change func(start, end int)) ([]byte, error) {
-	from, delta, ok := varint(delta)
-	size, delta, ok2 := varint(delta)
-	if !ok || !ok2 || from != uint64(len(base)) || size > maxObject {
-		return to[:0], errCorrupt
-	}
-	to = slices.Grow(to[:0], int(size))[:0]
-	last := uint64(0) // where in the base the previous copy ended
-	for len(delta) > 0 {
-		op := delta[0]
-		delta = delta[1:]
-		if op&0x80 == 0 {
-			if op == 0 || int(op) > len(delta) {
-				return to, errCorrupt
-			}
-			if change != nil {
-				change(len(to), len(to)+int(op))
-			}
-			to = append(to, delta[:op]...)
-			delta = delta[op:]
-			last = 1 << 63
-			continue
-		}
-		var off, n uint64
-		for i := range 7 {
-			if op>>i&1 == 0 {
-				continue
-			}
-			if len(delta) == 0 {
-				return to, errCorrupt
-			}
-			if i < 4 {
-				off |= uint64(delta[0]) << (8 * i)
-			} else {
-				n |= uint64(delta[0]) << (8 * (i - 4))
-			}
-			delta = delta[1:]
-		}
-		if n == 0 {
-			n = 0x10000
-		}
-		if off+n > uint64(len(base)) {
-			return to, errCorrupt
-		}
-		if off != last && change != nil && len(to) > 0 {
-			change(len(to), len(to))
-		}
-		to = append(to, base[off:off+n]...)
-		last = off + n
-	}
-	if uint64(len(to)) != size {
-		return to, errCorrupt
-	}
-	return to, nil
-}
-
-func varint(b []byte) (uint64, []byte, bool) {
-	v := uint64(0)
-	for i, c := range b {
-		if i > 9 {
-			break
-		}
-		v |= uint64(c&0x7f) << (7 * i)
-		if c&0x80 == 0 {
-			return v, b[i+1:], true
-		}
-	}
-	return 0, b, false
 }

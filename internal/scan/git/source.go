@@ -56,16 +56,16 @@ func (h *History) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, er
 	for i := range sieves {
 		sieves[i].table = table
 	}
-	cover.Add(r.walk(ctx, h.layouts, kindBlob, func(w *walker, at object, data []byte, changed []scan.Region) bool {
+	cover.Add(r.walk(ctx, h.layouts, kindBlob, func(w *walker, at object, data []byte, changed []scan.Region) []scan.Region {
 		return h.blob(visit, &sieves[w.worker], at.id, data, changed)
 	}))
-	cover.Add(r.walk(ctx, h.layouts, kindCommit, func(_ *walker, at object, data []byte, _ []scan.Region) bool {
+	cover.Add(r.walk(ctx, h.layouts, kindCommit, func(_ *walker, at object, data []byte, _ []scan.Region) []scan.Region {
 		h.commit(visit, at.id, data)
-		return true
+		return nil
 	}))
-	cover.Add(r.walk(ctx, h.layouts, kindTag, func(_ *walker, at object, data []byte, _ []scan.Region) bool {
+	cover.Add(r.walk(ctx, h.layouts, kindTag, func(_ *walker, at object, data []byte, _ []scan.Region) []scan.Region {
 		h.message(visit, at.id, data)
-		return true
+		return nil
 	}))
 	cover.Add(h.eachLoose(ctx, visit, sieves))
 	cover.Commits = int64(len(h.commits))
@@ -88,34 +88,33 @@ func (h *History) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, er
 	return cover, nil
 }
 
-// blob hands a blob on, as text. It reports whether deltas on it have to be looked at whole.
-func (h *History) blob(visit scan.Visit, s *sieve, id, data []byte, changed []scan.Region) bool {
+// blob hands a blob on, as text, and returns what deltas on it have to be looked at for again.
+func (h *History) blob(visit scan.Visit, s *sieve, id, data []byte, changed []scan.Region) []scan.Region {
 	if changed != nil && len(changed) == 0 || h.Seen.has(id) {
-		return false
+		return nil
 	}
+	whole := []scan.Region{{Start: 0, End: len(data)}}
 	if head := data[:min(len(data), 8000)]; bytes.IndexByte(head, 0) >= 0 {
 		text, ok := scan.Text(data)
-		if !ok {
-			return true
+		if ok {
+			visit(scan.Chunk{ID: hex.EncodeToString(id), Data: text})
 		}
-		visit(scan.Chunk{ID: hex.EncodeToString(id), Data: text})
-		return true
+		return whole
 	}
 	if changed == nil {
-		changed = []scan.Region{{Start: 0, End: len(data)}}
+		changed = whole
 	}
 	fresh := s.fresh(data, changed)
 	if len(fresh) == 0 {
 		h.Seen.add(id)
-		return false
+		return nil
 	}
 	finds := visit(scan.Chunk{ID: hex.EncodeToString(id), Data: data, Regions: fresh})
 	s.remember(finds)
-	if len(finds) > 0 {
-		return true
+	if len(finds) == 0 {
+		h.Seen.add(id)
 	}
-	h.Seen.add(id)
-	return false
+	return joined(finds)
 }
 
 func (h *History) commit(visit scan.Visit, id, data []byte) {
@@ -185,9 +184,9 @@ func (h *History) missing(ctx context.Context) (int64, string) {
 			once.Do(func() { example = hex.EncodeToString(x) })
 		})
 	}
-	h.Repo.walk(ctx, h.layouts, kindTree, func(_ *walker, _ object, data []byte, _ []scan.Region) bool {
+	h.Repo.walk(ctx, h.layouts, kindTree, func(_ *walker, _ object, data []byte, _ []scan.Region) []scan.Region {
 		check(data)
-		return true
+		return nil
 	})
 	for _, c := range h.commits {
 		if x := c.tree[:h.Repo.size]; h.numbers.find(x) < 0 {

@@ -11,10 +11,9 @@ import (
 	"github.com/keephold/keephold/internal/scan"
 )
 
-// visitor is called with each object of a walk. changed lists what differs from the base (nil: everything counts);
-// the result says whether children have to be looked at whole, because the base holds a find that they may share or was
-// not looked at.
-type visitor func(w *walker, at object, data []byte, changed []scan.Region) bool
+// visitor is called with each object of a walk. changed lists what differs from the base (nil: everything counts). The
+// result, ordered and apart, is what has to be looked at again where a delta copies it: finds, and what was not looked at.
+type visitor func(w *walker, at object, data []byte, changed []scan.Region) []scan.Region
 
 // object is an entry of a pack: the number of it in the walk's packs, and its id.
 type object struct {
@@ -30,7 +29,7 @@ type walker struct {
 	delta   []byte
 	free    [][]byte // buffers for objects
 	spare   int      // bytes of them
-	changes []scan.Region
+	changes changes
 	cover   scan.Coverage
 	worker  int // which goroutine
 }
@@ -62,7 +61,7 @@ func (r *Repo) walk(ctx context.Context, layouts []*layout, kind uint8, visit vi
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for i := range walkers {
-		w := &walker{visit: visit, worker: i}
+		w := &walker{visit: visit, worker: i, changes: changes{regions: make([]scan.Region, 0, 64)}}
 		walkers[i] = w
 		wg.Go(func() {
 			for ctx.Err() == nil {
@@ -121,18 +120,18 @@ func (w *walker) tree() {
 		w.skip(k, err)
 		return
 	}
-	whole := w.visit(w, w.object(k), data, nil)
-	w.children(k, data, whole, 1)
+	again := w.visit(w, w.object(k), data, nil)
+	w.children(k, data, again, 1)
 }
 
 func (w *walker) object(k int32) object { return object{w.first + k, w.l.id(k)} }
 
 // children walks the deltas on an object, whose buffer it gives back: before the last of them, so that a chain needs two
 // buffers however long it is.
-func (w *walker) children(k int32, base []byte, whole bool, depth int) {
+func (w *walker) children(k int32, base []byte, again []scan.Region, depth int) {
 	l := w.l
 	for c := l.first[k]; c >= 0; {
-		data, ok := w.child(c, base, depth)
+		data, ok := w.child(c, base, again, depth)
 		last := l.next[c] < 0
 		if last {
 			w.give(base)
@@ -145,24 +144,21 @@ func (w *walker) children(k int32, base []byte, whole bool, depth int) {
 			c = l.next[c]
 			continue
 		}
-		var changed []scan.Region
-		if !whole {
-			changed = w.changes
-		}
-		more := w.visit(w, w.object(c), data, changed)
+		more := w.visit(w, w.object(c), data, w.changes.regions)
 		if !last {
 			w.children(c, data, more, depth+1)
 			c = l.next[c]
 			continue
 		}
-		base, whole, c = data, more, l.first[c]
+		base, again, c = data, more, l.first[c]
 		depth++
 	}
 	w.give(base)
 }
 
-// child rebuilds the object that the delta c makes of base, and notes in w.changes what differs.
-func (w *walker) child(c int32, base []byte, depth int) ([]byte, bool) {
+// child rebuilds the object that the delta c makes of base, and notes in w.changes what differs, and what of base counts
+// again.
+func (w *walker) child(c int32, base []byte, again []scan.Region, depth int) ([]byte, bool) {
 	l := w.l
 	if depth > maxChain || l.size[c] > maxObject {
 		w.skip(c, errTooBig)
@@ -176,22 +172,13 @@ func (w *walker) child(c int32, base []byte, depth int) ([]byte, bool) {
 	if cap(w.delta) > freeLength {
 		defer func() { w.delta = nil }()
 	}
-	w.changes = w.changes[:0]
-	data, err := patch(base, w.delta, w.take(), w.change)
+	w.changes.regions, w.changes.again = w.changes.regions[:0], again
+	data, err := patch(base, w.delta, w.take(), &w.changes)
 	if err != nil {
 		w.skip(c, err)
 		return data, false
 	}
 	return data, true
-}
-
-// change notes a changed stretch.
-func (w *walker) change(start, end int) {
-	if n := len(w.changes); n > 0 && start <= w.changes[n-1].End+seam {
-		w.changes[n-1].End = end
-		return
-	}
-	w.changes = append(w.changes, scan.Region{Start: start, End: end})
 }
 
 // skip counts an object, and its deltas, that cannot be rebuilt.
