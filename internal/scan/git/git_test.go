@@ -335,3 +335,57 @@ func TestPlaces(t *testing.T) {
 		t.Error("an empty directory opens as a repository")
 	}
 }
+
+// TestLostPacks damages one of two packs in each way that keeps it from being opened. The other is scanned, and what the
+// lost one holds is counted.
+func TestLostPacks(t *testing.T) {
+	for name, damage := range map[string]func(base string) error{
+		"index cut short": func(base string) error { return os.Truncate(base+".idx", 1100) },
+		"index empty":     func(base string) error { return os.Truncate(base+".idx", 0) },
+		"no index":        func(base string) error { return os.Remove(base + ".idx") },
+		"index of zeros":  func(base string) error { return os.WriteFile(base+".idx", make([]byte, 4000), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, p := newRepo(t), &planter{rand.New(rand.NewPCG(7, 8)), map[string]string{}}
+			pack := func() string {
+				t.Helper()
+				r.git("repack", "-q", "-d")
+				packs, err := filepath.Glob(filepath.Join(r.dir, ".git", "objects", "pack", "*.pack"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				slices.SortFunc(packs, func(a, b string) int {
+					x, _ := os.Stat(a)
+					y, _ := os.Stat(b)
+					return x.ModTime().Compare(y.ModTime())
+				})
+				return strings.TrimSuffix(packs[len(packs)-1], ".pack")
+			}
+			r.write("lost", p.secret("lost"))
+			r.commit("first")
+			lost := pack()
+			kept := p.secret("kept")
+			r.write("kept", kept)
+			r.commit("second")
+			if pack() == lost {
+				t.Fatal("there is one pack only")
+			}
+			for _, ext := range []string{".idx", ".pack"} {
+				if err := os.Chmod(lost+ext, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := damage(lost); err != nil {
+				t.Fatal(err)
+			}
+			report := run(t, r.dir, history)
+			if len(report.Findings) != 1 || report.Findings[0].Secret != kept {
+				t.Errorf("found %d secrets, want that of the other pack", len(report.Findings))
+			}
+			skipped := report.Coverage.Skipped
+			if len(skipped) != 1 || skipped[0].Count != 3 || !strings.Contains(skipped[0].Example, filepath.Base(lost)) {
+				t.Errorf("skipped %+v, want the commit, tree and blob of %s", skipped, filepath.Base(lost))
+			}
+		})
+	}
+}

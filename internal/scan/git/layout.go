@@ -1,6 +1,7 @@
 package git
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 )
@@ -16,7 +17,7 @@ type layout struct {
 	delta []bool
 	first []int32 // first child, or -1
 	next  []int32 // next sibling, or -1
-	bad   int64   // entries that cannot be read
+	bad   int64   // entries that cannot be read: their header, or that of what they are deltas of, is broken or not here
 }
 
 func (p *pack) layout() *layout {
@@ -26,12 +27,7 @@ func (p *pack) layout() *layout {
 		l.index[i] = int32(i)
 		at[i] = p.offset(i)
 	}
-	slices.SortFunc(l.index, func(a, b int32) int {
-		if at[a] < at[b] {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(l.index, func(a, b int32) int { return cmp.Compare(at[a], at[b]) })
 	for k, i := range l.index {
 		l.offs[k] = at[i]
 	}
@@ -45,7 +41,6 @@ func (p *pack) layout() *layout {
 	for k, off := range l.offs {
 		e, err := p.header(off)
 		if err != nil {
-			l.bad++
 			continue
 		}
 		l.size[k], l.body[k] = e.size, e.body
@@ -61,8 +56,7 @@ func (p *pack) layout() *layout {
 			continue
 		}
 		l.delta[k] = true
-		if base[k] < 0 || int(base[k]) == k {
-			l.bad++
+		if int(base[k]) == k {
 			base[k] = -1
 		}
 	}
@@ -74,6 +68,7 @@ func (p *pack) layout() *layout {
 		}
 	}
 	order := l.inherit()
+	l.bad = int64(len(l.offs) - len(order))
 	l.heaviestLast(order, base)
 	return l
 }

@@ -61,20 +61,9 @@ func OpenWith(path string, objects ...string) (*Repo, error) {
 		r.alternates(filepath.Clean(dir), 0)
 	}
 	for _, dir := range r.objects {
-		names, err := filepath.Glob(filepath.Join(dir, "pack", "*.idx"))
-		if err != nil {
+		if err := r.openPacks(dir); err != nil {
+			r.Close()
 			return nil, err
-		}
-		for _, name := range names {
-			p, err := openPack(strings.TrimSuffix(name, ".idx"), r.size)
-			if err != nil {
-				r.Close()
-				return nil, fmt.Errorf("open %s: %w", name, err)
-			}
-			r.packs = append(r.packs, p)
-			if _, err := os.Stat(strings.TrimSuffix(name, ".idx") + ".promisor"); err == nil {
-				r.partial = true
-			}
 		}
 	}
 	return r, nil
