@@ -59,7 +59,7 @@ func (env Env) values(args []string) (valueSource, error) {
 	case len(args) == 0:
 		return valueSource{env: env}, nil
 	case args[0] == "-":
-		return valueSource{env, bufio.NewReader(env.Stdin)}, nil
+		return valueSource{env, bufio.NewReader(env.awake())}, nil
 	}
 	return valueSource{}, usagef("%s is no place to read a secret from; nothing was done", "an argument on the command line").
 		withHint("leave it out to be asked for it, or give '-' to have it read from stdin")

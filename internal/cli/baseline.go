@@ -110,7 +110,7 @@ func baselineAuditCommand(env Env, o *options) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := env.audit(b, found); err != nil {
+				if err := env.audit(cmd.Context(), b, found); err != nil {
 					return err
 				}
 			}
@@ -180,14 +180,14 @@ func (env Env) everything(ctx context.Context, o *options, path string, onlyFile
 }
 
 // audit asks for each undecided finding of the baseline that is still there.
-func (env Env) audit(b *triage.Baseline, found []scan.Finding) error {
+func (env Env) audit(ctx context.Context, b *triage.Baseline, found []scan.Finding) error {
 	var open []scan.Finding
 	for _, f := range found {
 		if verdict, ok := b.Verdict(f.Identity); ok && verdict == "" {
 			open = append(open, f)
 		}
 	}
-	in := bufio.NewReader(env.Stdin)
+	in := bufio.NewReader(env.awake())
 	for i := 0; i < len(open); {
 		f := open[i]
 		hidden := report.Hide(f)
@@ -196,6 +196,9 @@ func (env Env) audit(b *triage.Baseline, found []scan.Finding) error {
 			return failf(exitIO, "cannot ask: %w", err)
 		}
 		line, err := in.ReadString('\n')
+		if ctx.Err() != nil {
+			return ctx.Err() // what was answered is not kept, as with a scan that did not end
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return failf(exitIO, "cannot read the answer: %w", err)
 		}

@@ -20,6 +20,8 @@ type Env struct {
 	Getenv         func(string) string
 	Version        string
 	Name           string // what the program was called as: "keephold", or "kh" for short
+
+	interrupted <-chan struct{} // closed when the command is to end
 }
 
 // Run runs one command line and answers the exit code.
@@ -29,7 +31,7 @@ func Run(ctx context.Context, env Env, args []string) int {
 	}
 	o := new(options)
 	out := &output{w: env.Stdout}
-	env.Stdout = out
+	env.Stdout, env.interrupted = out, ctx.Done()
 	err := rootCommand(env, o, out, linked(env.Name, args)).ExecuteContext(ctx)
 	if closed := o.closeAll(); err == nil {
 		err = closed

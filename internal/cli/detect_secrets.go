@@ -20,7 +20,7 @@ func detectSecretsCommand(env Env, _ *options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out, ok := env.Stdout.(*output)
 			terminal := ok && out.terminal()
-			t := &detectsecrets.Tool{Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Getenv: env.Getenv, Now: time.Now, Terminal: terminal}
+			t := &detectsecrets.Tool{Stdin: env.awake(), Stdout: env.Stdout, Stderr: env.Stderr, Getenv: env.Getenv, Now: time.Now, Terminal: terminal}
 			run := t.Run
 			if len(args) > 0 && args[0] == "hook" {
 				run, args = t.RunHook, args[1:]

@@ -80,7 +80,7 @@ func (env Env) fileOrStdin(name string) ([]byte, error) {
 	var b []byte
 	var err error
 	if name == "-" {
-		b, err = io.ReadAll(env.Stdin)
+		b, err = io.ReadAll(env.awake())
 	} else {
 		b, err = os.ReadFile(name)
 	}

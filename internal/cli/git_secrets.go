@@ -18,7 +18,7 @@ func gitSecretsCommand(env Env, _ *options) *cobra.Command {
 		Example:            "  keephold git-secrets --register-aws\n  keephold git-secrets --add 'sk_live_[a-zA-Z0-9]{24}'\n  keephold git-secrets --install\n  keephold git-secrets --scan\n  keephold git-secrets --scan-history",
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t := &gitsecrets.Tool{Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Getenv: env.Getenv, Self: gitSecretsSelf(env)}
+			t := &gitsecrets.Tool{Stdin: env.awake(), Stdout: env.Stdout, Stderr: env.Stderr, Getenv: env.Getenv, Self: gitSecretsSelf(env)}
 			if code := t.Run(cmd.Context(), args); code != 0 {
 				return silent(code)
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *peerOptions) stream(env Env, cmd *cobra.Command) error {
-	return p.run(env, cmd, ".", func(*gitleaks.Set) scan.Source { return &files.Stream{Reader: env.Stdin} })
+	return p.run(env, cmd, ".", func(*gitleaks.Set) scan.Source { return &files.Stream{Reader: env.awake()} })
 }
 
 func (p *peerOptions) files(env Env, cmd *cobra.Command, path string) error {

@@ -74,7 +74,7 @@ func loginCommand(env Env, o *options) *cobra.Command {
 // proof asks for the token, password or secret-id.
 func (env Env) proof(method string, stdin bool) (secret.Value, error) {
 	if stdin {
-		line, err := bufio.NewReader(env.Stdin).ReadString('\n')
+		line, err := bufio.NewReader(env.awake()).ReadString('\n')
 		if err != nil && line == "" {
 			return secret.Value{}, failf(exitIO, "nothing on stdin: %w", err)
 		}

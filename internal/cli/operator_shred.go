@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,7 +117,11 @@ func (env Env) typed(question, name string, yes bool) error {
 	}
 	defer func() { _ = tty.Close() }() // nothing was buffered
 	_, _ = fmt.Fprintf(tty, "%s: type %q to go on: ", question, name)
-	line, _ := bufio.NewReader(tty).ReadString('\n')
+	line, err := attend(env, func() (string, error) { return bufio.NewReader(tty).ReadString('\n') })
+	if errors.Is(err, context.Canceled) {
+		_, _ = fmt.Fprintln(tty)
+		return err
+	}
 	if strings.TrimSpace(line) != name {
 		return failf(exitNo, "nothing was changed")
 	}

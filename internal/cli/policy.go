@@ -157,7 +157,7 @@ type policyCase struct {
 }
 
 func (env Env) readCases(name string) (cases []policyCase, err error) {
-	in := env.Stdin
+	in := env.awake()
 	if name != "-" {
 		f, err := os.Open(strings.TrimPrefix(name, "@"))
 		if err != nil {

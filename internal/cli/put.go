@@ -138,7 +138,7 @@ func (env Env) source(s string) ([]byte, error) {
 	var b []byte
 	var err error
 	if s == "-" {
-		b, err = io.ReadAll(io.LimitReader(env.Stdin, 1<<20))
+		b, err = io.ReadAll(io.LimitReader(env.awake(), 1<<20))
 	} else {
 		b, err = os.ReadFile(s[1:])
 	}

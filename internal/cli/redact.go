@@ -144,7 +144,7 @@ func (env Env) redactAll(red *redact.Redactor, r *redactOptions, args []string) 
 		if r.inPlace {
 			return usagef("--in-place needs files")
 		}
-		return mask(red, env.Stdout, env.Stdin)
+		return mask(red, env.Stdout, env.awake())
 	}
 	for _, name := range args {
 		if err := env.redactFile(red, r, name); err != nil {

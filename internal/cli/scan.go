@@ -197,7 +197,7 @@ func scanStdinCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Short: "scan what comes in on stdin",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.scan(cmd.Context(), o, s, ".", &files.Stream{Name: "stdin", Reader: env.Stdin})
+			return env.scan(cmd.Context(), o, s, ".", &files.Stream{Name: "stdin", Reader: env.awake(), Archives: true})
 		},
 	}
 }

@@ -30,7 +30,7 @@ func scanPushedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 			defer func() { _ = repo.Close() }() // only unmaps
 			src := &git.Range{Repo: repo}
 			receiving := false
-			lines := bufio.NewScanner(env.Stdin)
+			lines := bufio.NewScanner(env.awake())
 			for lines.Scan() {
 				fields := strings.Fields(lines.Text())
 				to, from, ok := pushedIDs(fields)

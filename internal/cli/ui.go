@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,8 +96,15 @@ func (env Env) hidden(prompt string) (secret.Value, error) {
 	}
 	defer func() { _ = tty.Close() }() // nothing was buffered
 	_, _ = fmt.Fprint(tty, prompt)
-	b, err := term.ReadPassword(int(tty.Fd()))
+	shown, _ := term.GetState(int(tty.Fd()))
+	b, err := attend(env, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
+	if errors.Is(err, context.Canceled) && shown != nil {
+		_ = term.Restore(int(tty.Fd()), shown) // who waits there no longer does it
+	}
 	_, _ = fmt.Fprintln(tty)
+	if errors.Is(err, context.Canceled) {
+		return secret.Value{}, err
+	}
 	if err != nil {
 		return secret.Value{}, failf(exitIO, "cannot read from the terminal: %w", err)
 	}
@@ -114,7 +122,11 @@ func (env Env) confirm(question string, yes bool) error {
 	}
 	defer func() { _ = tty.Close() }() // nothing was buffered
 	_, _ = fmt.Fprintf(tty, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(tty).ReadString('\n')
+	line, err := attend(env, func() (string, error) { return bufio.NewReader(tty).ReadString('\n') })
+	if errors.Is(err, context.Canceled) {
+		_, _ = fmt.Fprintln(tty)
+		return err
+	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
 		return failf(exitNo, "nothing was changed")
 	}

@@ -195,6 +195,7 @@ func (o *Options) look(c Chunk) (found []hit, stands []Region, allowed int) {
 		}
 		stands = append(stands, Region{Start: m.Start, End: m.End})
 		f := o.finding(c.Data, m)
+		f.shift(c.Line, c.Column)
 		if !o.AllowMarks && Allowed(f.LineText, f.Rule) {
 			allowed++
 			continue
@@ -263,6 +264,17 @@ func (o *Options) finding(data []byte, m leak.Match) *Finding {
 	const most = 4096
 	f.LineText = string(data[max(from, start-most):min(to, end+most)])
 	return f
+}
+
+// shift is for a text that is the rest of another.
+func (f *Finding) shift(lines, columns int) {
+	if f.Line == 1 {
+		f.Column += columns
+	}
+	if f.EndLine == 1 {
+		f.EndColumn += columns
+	}
+	f.Line, f.EndLine = f.Line+lines, f.EndLine+lines
 }
 
 // Identity names a finding for ignore files and baselines: it stays the same when the line moves or history is rebased,

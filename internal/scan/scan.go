@@ -34,6 +34,8 @@ type Chunk struct {
 	Regions []Region // what is new in Data, ordered and apart; nil means everything
 	Old     []byte   // what stood here before: a secret that it holds is not new
 	Moved   []byte   // what the same change takes away elsewhere: a secret that it holds only moves
+	Line    int      // lines that stand before Data
+	Column  int      // bytes of Data's first line that stand before it
 	Place   *Place   // where it stands, when the source knows that already
 }
 

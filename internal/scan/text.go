@@ -1,25 +1,49 @@
 package scan
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// headSize is how much of a content tells what it is.
+const headSize = 8000
+
+// encoding is how a content holds its text.
+type encoding uint8
+
+const (
+	plain encoding = iota
+	littleEndian
+	bigEndian
+	binary
 )
 
 // Text returns content as UTF-8 text: UTF-16 with a byte order mark, or without one where every other byte is zero, is
-// converted. It returns false for binary content, judged as git does: a zero byte among the first 8000.
+// converted. It returns false for binary content: with a zero byte among the first 8000, as git judges, and with more that
+// no text holds. What is text but for zero bytes is a list whose items end with them, or a log that a crash tore.
 func Text(b []byte) ([]byte, bool) {
-	head := b[:min(len(b), 8000)]
-	if bytes.IndexByte(head, 0) < 0 {
+	switch e := encodingOf(b[:min(len(b), headSize)]); e {
+	case plain:
 		return b, true
+	case binary:
+		return b, false
+	default:
+		return fromUTF16(b, e == bigEndian), true
+	}
+}
+
+func encodingOf(head []byte) encoding {
+	if bytes.IndexByte(head, 0) < 0 {
+		return plain
 	}
 	switch {
-	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
-		return fromUTF16(b[2:], false), true
-	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		return fromUTF16(b[2:], true), true
-	}
-	if len(head) < 16 {
-		return b, false
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
+		return littleEndian
+	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		return bigEndian
 	}
 	var zero [2]int
 	for i, c := range head {
@@ -29,14 +53,36 @@ func Text(b []byte) ([]byte, bool) {
 	}
 	half := len(head) / 2
 	switch {
-	case zero[1]*10 > half*9 && zero[0] == 0:
-		return fromUTF16(b, false), true
-	case zero[0]*10 > half*9 && zero[1] == 0:
-		return fromUTF16(b, true), true
+	case len(head) >= 16 && zero[1]*10 > half*9 && zero[0] == 0:
+		return littleEndian
+	case len(head) >= 16 && zero[0]*10 > half*9 && zero[1] == 0:
+		return bigEndian
+	case 2*(zero[0]+zero[1]) < len(head) && readable(head):
+		return plain
 	}
-	return b, false
+	return binary
 }
 
+// readable reports that there is nothing but UTF-8 text and zero bytes. What the end cuts counts as text.
+func readable(head []byte) bool {
+	for i := 0; i < len(head); {
+		switch c := head[i]; {
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRune(head[i:])
+			if r == utf8.RuneError && n == 1 && utf8.FullRune(head[i:]) {
+				return false
+			}
+			i += n
+			continue
+		case c < ' ' && c != 0 && (c < '\b' || c > '\r') && c != 0x1b, c == 0x7f:
+			return false
+		}
+		i++
+	}
+	return true
+}
+
+// fromUTF16 converts; a byte order mark in front is left out.
 func fromUTF16(b []byte, big bool) []byte {
 	units := make([]uint16, len(b)/2)
 	for i := range units {
@@ -46,5 +92,60 @@ func fromUTF16(b []byte, big bool) []byte {
 		}
 		units[i] = uint16(hi)<<8 | uint16(lo)
 	}
+	if len(units) > 0 && units[0] == 0xfeff {
+		units = units[1:]
+	}
 	return []byte(string(utf16.Decode(units)))
+}
+
+// TextReader is [Text] for a stream. Binary content comes as it is.
+func TextReader(r io.Reader) io.Reader {
+	b := bufio.NewReaderSize(r, headSize)
+	head, _ := b.Peek(headSize) // an error comes again when what was read before it has been read
+	switch e := encodingOf(head); e {
+	case plain, binary:
+		return b
+	default:
+		return &wideReader{r: b, big: e == bigEndian}
+	}
+}
+
+// wideReader converts UTF-16 as it comes.
+type wideReader struct {
+	r    io.Reader
+	big  bool
+	raw  []byte // read and not converted: half a character
+	text []byte // converted and not handed out
+	err  error
+}
+
+func (w *wideReader) Read(b []byte) (int, error) {
+	for len(w.text) == 0 {
+		if w.err != nil {
+			return 0, w.err
+		}
+		piece := make([]byte, 64<<10)
+		n := copy(piece, w.raw)
+		var k int
+		k, w.err = w.r.Read(piece[n:])
+		piece = piece[:n+k]
+		end := len(piece) &^ 1
+		if w.err == nil && end >= 2 && w.surrogate(piece[end-2:end]) {
+			end -= 2
+		}
+		w.text = fromUTF16(piece[:end], w.big)
+		w.raw = bytes.Clone(piece[end:])
+	}
+	n := copy(b, w.text)
+	w.text = w.text[n:]
+	return n, nil
+}
+
+// surrogate reports that a unit is the first half of a pair.
+func (w *wideReader) surrogate(unit []byte) bool {
+	hi := unit[1]
+	if w.big {
+		hi = unit[0]
+	}
+	return hi&0xfc == 0xd8
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/keephold/keephold/internal/leak"
 	"github.com/keephold/keephold/internal/scan"
@@ -121,15 +122,72 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestStream puts a secret in each place where windows meet, also where a line is longer than one, in each encoding.
 func TestStream(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	s := secret(r)
-	text := strings.Repeat("a line of text that says nothing\n", 1<<18) + s + strings.Repeat("\nmore", 100)
-	for cut := range 3 {
-		paths, report := run(t, &files.Stream{Name: "stdin", Reader: strings.NewReader(strings.Repeat("x", cut*17) + text)})
-		if len(paths) != 1 || report.Findings[0].Secret != s {
-			t.Errorf("found %v", paths)
+	const window = 8 << 20
+	for _, at := range []int{0, window - 65_536, window - 20, 2*window - 65_536 - 3} {
+		for name, filler := range map[string]string{"lines": "a line of text that says nothing\n", "one line": "text without an end, "} {
+			s := secret(r)
+			before := strings.Repeat(filler, at/len(filler)+1)[:at] + " "
+			text := before + s + strings.Repeat(" "+filler, 1000) // more than a margin
+			line, column := 1+strings.Count(before, "\n"), len(before)-strings.LastIndexByte(before, '\n')
+			for kind, encode := range map[string]func(string) []byte{"UTF-8": func(s string) []byte { return []byte(s) }, "UTF-16": wide} {
+				_, report := run(t, &files.Stream{Name: "stdin", Reader: bytes.NewReader(encode(text))})
+				if len(report.Findings) != 1 || report.Findings[0].Secret != s {
+					t.Errorf("%s, %s, at %d: %d findings, want the secret once", kind, name, at, len(report.Findings))
+					continue
+				}
+				f := report.Findings[0]
+				if f.Line != line || f.EndLine != line || f.Column != column || f.EndColumn != column+len(s)-1 {
+					t.Errorf("%s, %s, at %d: at %d:%d to %d:%d, want %d:%d and %d bytes", kind, name, at, f.Line, f.Column, f.EndLine, f.EndColumn, line, column, len(s))
+				}
+				if report.Coverage.Bytes != int64(len(text)) {
+					t.Errorf("%s, %s, at %d: %d bytes looked at, want %d", kind, name, at, report.Coverage.Bytes, len(text))
+				}
+			}
 		}
+	}
+}
+
+// wide is little-endian UTF-16 with a byte order mark.
+func wide(s string) []byte {
+	out := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return out
+}
+
+// TestTextWithZeros finds what stands in a list of items that zero bytes end, and in a log that a crash tore.
+func TestTextWithZeros(t *testing.T) {
+	s := secret(rand.New(rand.NewPCG(5, 6)))
+	for name, tt := range map[string]struct {
+		text  string
+		found int
+	}{
+		"items":  {"HOME=/root\x00TOKEN=" + s + "\x00LANG=de_DÉ\x00", 1},
+		"torn":   {"started\n" + strings.Repeat("\x00", 100) + strings.Repeat("a line of a log\n", 40) + "token " + s + "\n", 1},
+		"binary": {"\x7fELF\x02\x01\x01\x00\x00\x00" + s + "\x00", 0},
+		"latin":  {"caf\xe9\x00" + s, 0},
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		write(t, filepath.Dir(path), "f", []byte(tt.text))
+		if _, report := run(t, &files.Source{Roots: []string{path}}); len(report.Findings) != tt.found {
+			t.Errorf("%s: %d findings, want %d", name, len(report.Findings), tt.found)
+		}
+		// On a stream somebody wants everything to be looked at.
+		if _, report := run(t, &files.Stream{Name: "stdin", Reader: strings.NewReader(tt.text)}); len(report.Findings) != 1 {
+			t.Errorf("%s on stdin: %d findings, want 1", name, len(report.Findings))
+		}
+	}
+}
+
+// TestStreamOfArchive is not opened, and that is said.
+func TestStreamOfArchive(t *testing.T) {
+	_, report := run(t, &files.Stream{Name: "stdin", Reader: strings.NewReader("PK\x03\x04rest"), Archives: true})
+	if len(report.Coverage.Skipped) != 1 {
+		t.Errorf("skipped %+v", report.Coverage.Skipped)
 	}
 }
 
