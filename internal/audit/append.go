@@ -62,6 +62,9 @@ func (l *Log) AppendSync(ctx context.Context, evs ...*Event) error {
 func (l *Log) AppendOnce(ctx context.Context, recs []OutboxRecord) error {
 	l.once.mu.Lock() // one drain at a time, so that nobody appends between look and note
 	defer l.once.mu.Unlock()
+	if err := l.recall(); err != nil {
+		return err
+	}
 	end, gen := l.out.written.Load(), l.gen.Load()
 	var fresh []onceKey
 	err := func() error {
@@ -224,13 +227,18 @@ func (l *Log) rotate() error {
 	return nil
 }
 
-// openSegment opens the segment that begins at start for appending and makes its name durable.
+// openSegment opens the segment that begins at start for appending and makes its name durable. One that holds something has
+// a durable name: nobody wrote into it before.
 func (l *Log) openSegment(start segment.Position) (*os.File, error) {
 	f, err := segment.OpenRegular(l.path(start.Name()), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}
-	if err := syncDir(l.cfg.Dir); err != nil {
+	info, err := f.Stat()
+	if err == nil && info.Size() == 0 {
+		err = syncDir(l.cfg.Dir)
+	}
+	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}

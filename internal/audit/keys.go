@@ -3,9 +3,6 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -48,17 +45,26 @@ func makeKeyring(origin string, seed []byte, hmac func([]byte) [32]byte) (*keyri
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	// The algorithm's number stands before key material in both encodings; the key's id is a hash over its
-	// name and the public half.
-	const ed25519Algorithm = 1
-	id := sha256.Sum256(append([]byte(origin+"\n"), append([]byte{ed25519Algorithm}, public...)...))
-	skey := fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", origin, binary.BigEndian.Uint32(id[:4]),
-		base64.StdEncoding.EncodeToString(append([]byte{ed25519Algorithm}, seed...)))
-	signer, err := note.NewSigner(skey)
+	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
-		return nil, errors.New("audit: the signing key was not accepted") // the error could quote the key
+		return nil, fmt.Errorf("audit: %w", err)
 	}
-	return &keyring{signer: signer, public: vkey, hmac: hmac}, nil
+	return &keyring{signer: &signer{verifier, private}, public: vkey, hmac: hmac}, nil
+}
+
+// signer signs checkpoints. note.NewSigner would derive the key once more, from a text that holds it.
+type signer struct {
+	note.Verifier // its name and number
+	key           ed25519.PrivateKey
+}
+
+func (s *signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
+
+// readyEd25519 has the tables made that the first signature and the first verification in a process need; they take
+// milliseconds.
+func readyEd25519() {
+	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	_ = ed25519.Verify(private.Public().(ed25519.PublicKey), nil, ed25519.Sign(private, nil)) // it is true
 }
 
 // Unlock gives the log its keys after unseal, and again after they changed: checkpoints are signed again, and HMAC answers.

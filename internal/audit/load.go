@@ -66,8 +66,10 @@ func (l *Log) loadFiles() error {
 			return err
 		}
 	}
-	if err := datasync(l.out.file); err != nil {
-		return &syncError{err}
+	if pos.Seq > l.tree.head0 { // the head counts records that were durable already
+		if err := datasync(l.out.file); err != nil {
+			return &syncError{err}
+		}
 	}
 	l.in.buf, l.in.count, l.in.end = l.in.buf[:0], 0, pos.Offset
 	l.out.written.Store(pos.Offset)
@@ -105,8 +107,8 @@ func (l *Log) loadDerived(files []segment.File) error {
 	}
 	s.head0 = head.Size
 	s.reader = segment.NewReader(l.cfg.Dir, segment.Position{Seq: head.Size, Offset: head.Offset})
-	l.once.reset()
-	return l.once.load(s.ids.f, s.ids.end)
+	l.once.known = nil // until somebody asks
+	return nil
 }
 
 // readHead returns the zero head when there is none that can be used.
@@ -154,9 +156,6 @@ func (l *Log) readTail(files []segment.File, covered uint64) (torn int64, err er
 			err = fmt.Errorf("audit record %d at byte %d: %w", at.Seq, at.Offset, segment.ErrFrame)
 		}
 		if err == nil {
-			if id, part, ok := recordID(rec); ok {
-				l.once.add([]onceKey{makeOnceKey(id, part)})
-			}
 			if err := s.take(at, rec); err != nil {
 				return 0, err
 			}

@@ -134,6 +134,7 @@ func Open(cfg Config) (*Log, error) {
 	l.dur.urgent = make(chan struct{}, 1)
 	l.dur.round = make(chan struct{})
 	l.tree.due = make(chan struct{}, 1)
+	l.done.Go(readyEd25519) // while the files are read
 	if err := l.load(); err != nil {
 		_ = lock.release()
 		return nil, err
@@ -176,7 +177,7 @@ func (l *Log) settle() error {
 	l.out.fileMu.Lock()
 	mark := l.out.written.Load()
 	err := l.checkFileLocked()
-	if err == nil {
+	if err == nil && mark > l.dur.synced.Load() {
 		err = datasync(l.out.file)
 	}
 	l.out.fileMu.Unlock()

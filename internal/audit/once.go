@@ -15,12 +15,33 @@ const onceWindow = 100_000
 // onceSet knows the keys of the last records that had an id.
 type onceSet struct {
 	mu    sync.Mutex
-	known map[onceKey]struct{}
-	order []onceKey // ring: the oldest is at next once it is full
+	known map[onceKey]struct{} // nil: not read yet
+	order []onceKey            // ring: the oldest is at next once it is full
 	next  int
 }
 
-func (s *onceSet) reset() { s.known, s.order, s.next = make(map[onceKey]struct{}), nil, 0 }
+// recall reads the keys of the records that are in the log, when it is asked for the first time: who only reads secrets never
+// asks. The caller holds once.mu, under which nothing was appended yet that the index does not have.
+func (l *Log) recall() error {
+	if l.once.known != nil {
+		return nil
+	}
+	l.tree.mu.Lock()
+	defer l.tree.mu.Unlock()
+	if l.tree.tree == nil {
+		return l.down()
+	}
+	ids := &l.tree.ids
+	err := ids.flush()
+	if err == nil {
+		err = l.once.load(ids.f, ids.end)
+	}
+	if err != nil {
+		l.fail(err)
+		return l.Err()
+	}
+	return nil
+}
 
 func (s *onceSet) add(keys []onceKey) {
 	for _, k := range keys {
@@ -95,6 +116,7 @@ func (s *onceSet) load(f *os.File, end int64) error {
 	if _, err := f.ReadAt(rows, from); err != nil && len(rows) > 0 {
 		return fmt.Errorf("read audit index: %w", err)
 	}
+	s.known, s.order, s.next = make(map[onceKey]struct{}, len(rows)/row), make([]onceKey, 0, len(rows)/row), 0
 	for ; len(rows) >= row; rows = rows[row:] {
 		s.add([]onceKey{onceKey(rows[:len(onceKey{})])})
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/keephold/keephold/internal/audit/segment"
 	"github.com/keephold/keephold/internal/audit/tile"
@@ -148,12 +149,13 @@ func (s *sequencer) seal(l *Log, force bool) error {
 		return l.down()
 	}
 	now := l.cfg.Now()
-	err := s.sign(l, now, force)
-	if err == nil && s.head0 != s.tree.Size() && (force || now.Sub(s.headAt) >= headEvery) {
-		err = s.writeHead(l)
+	var g errgroup.Group // both wait for the disk, and neither needs the other
+	if s.head0 != s.tree.Size() && (force || now.Sub(s.headAt) >= headEvery) {
 		s.headAt = now
+		g.Go(func() error { return s.writeHead(l) })
 	}
-	if err != nil {
+	err := s.sign(l, now, force)
+	if err = errors.Join(err, g.Wait()); err != nil {
 		l.fail(err)
 		return l.Err()
 	}
@@ -267,7 +269,7 @@ func openDerived(name string, size int64) (derived, error) {
 	if err == nil && info.Size() < size {
 		err = fmt.Errorf("%s: %w", info.Name(), segment.ErrGap)
 	}
-	if err == nil {
+	if err == nil && info.Size() > size {
 		err = f.Truncate(size)
 	}
 	if err != nil {

@@ -82,8 +82,10 @@ func (t *Tree) addLevel(l int, n uint64) error {
 	if info.Size() < int64(n)*tlog.HashSize {
 		return fmt.Errorf("audit tree: %s holds %d bytes, %d hashes wanted: %w", FileName(l), info.Size(), n, segment.ErrGap)
 	}
-	if err := f.Truncate(int64(n) * tlog.HashSize); err != nil {
-		return fmt.Errorf("audit tree: %w", err)
+	if info.Size() > int64(n)*tlog.HashSize { // else it would only be dirty for the next Sync
+		if err := f.Truncate(int64(n) * tlog.HashSize); err != nil {
+			return fmt.Errorf("audit tree: %w", err)
+		}
 	}
 	edge := make([]byte, n%width*tlog.HashSize)
 	if _, err := f.ReadAt(edge, int64(n-n%width)*tlog.HashSize); err != nil && len(edge) > 0 {
