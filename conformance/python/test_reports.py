@@ -1,4 +1,4 @@
-"""Reports as their readers want them: SARIF against the official schema, JUnit as its readers parse it, of clean, leaking and incomplete scans."""
+"""Reports as their readers want them: SARIF against the official schema, JUnit against what its readers have in common, of clean, leaking and incomplete scans."""
 
 import json
 import subprocess
@@ -6,12 +6,14 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
+import xmlschema
 from jsonschema import Draft4Validator
 
 from conftest import BIN, environment
 
 SCHEMA = Path(__file__).parents[1] / "javascript/node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json"
 TOKEN = "ghp" + "_aB3dE6gH9jK2mN5qR8tV1xY4zC7fG0iLaB3d"  # made up
+JUNIT = Path(__file__).with_name("junit.xsd")
 MESSAGE = "ghp" + "_zB3dE6gH9jK2mN5qR8tV1xY4zC7fG0iLaB3e"
 
 
@@ -72,7 +74,9 @@ def test_a_schema_that_refuses(valid, repositories):
 
 @pytest.mark.parametrize("kind", ["clean", "leaking", "incomplete"])
 def test_junit(repositories, kind):
-    suites = xml.etree.ElementTree.fromstring(scan(repositories, kind, "junit", "scan").stdout)
+    report = scan(repositories, kind, "junit", "scan").stdout
+    xmlschema.validate(report, JUNIT)
+    suites = xml.etree.ElementTree.fromstring(report)
     (suite,) = suites
     cases = list(suite)
     assert (suites.tag, suite.tag) == ("testsuites", "testsuite")
@@ -81,3 +85,9 @@ def test_junit(repositories, kind):
     assert int(suite.get("errors")) == sum(c.find("error") is not None for c in cases) == (kind == "incomplete")
     for number in [suite, *cases]:
         float(number.get("time"))
+
+
+def test_a_schema_of_junit_that_refuses(repositories):
+    report = scan(repositories, "leaking", "junit", "scan").stdout
+    with pytest.raises(xmlschema.XMLSchemaValidationError):
+        xmlschema.validate(report.replace(' time="0"', ' time=""'), JUNIT)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -12,7 +13,8 @@ import (
 
 type junitCase struct {
 	Class   string        `xml:"classname,attr"`
-	File    string        `xml:"file,attr"`
+	File    *string       `xml:"file,attr"`
+	Line    int           `xml:"line,attr,omitempty"`
 	Name    string        `xml:"name,attr"`
 	Time    string        `xml:"time,attr"`
 	Failure *junitFailure `xml:"failure"`
@@ -39,18 +41,33 @@ type junitSuites struct {
 	Suite   junitSuite `xml:"testsuite"`
 }
 
-// junit says more than the peer's: what was not looked at is an error, and times are numbers, as readers want them.
+// junit says more than the peer's: what was not looked at is an error. Times are numbers, and nothing is there and empty, as
+// readers want it.
 func junit(w io.Writer, r scan.Report, o Options) error {
 	s, err := junitOf(r, o, "keephold", "0")
 	if err != nil {
 		return err
 	}
+	for i, f := range r.Findings {
+		c := &s.Cases[i]
+		c.Class = cmp.Or(c.Class, f.Rule)
+		c.Failure.Type = c.Class
+		c.File, c.Line = named(f.Path), f.Line
+	}
 	for _, k := range r.Coverage.Skipped {
 		text := fmt.Sprintf("not scanned: %d × %s", k.Count, k.Why)
-		s.Cases = append(s.Cases, junitCase{Class: "coverage", File: k.Example, Name: text, Time: "0", Error: &junitFailure{text, "incomplete", k.Example}})
+		s.Cases = append(s.Cases, junitCase{Class: "coverage", File: named(k.Example), Name: text, Time: "0", Error: &junitFailure{text, "incomplete", k.Example}})
 	}
 	s.Tests, s.Errors = strconv.Itoa(len(s.Cases)), strconv.Itoa(len(r.Coverage.Skipped))
 	return s.write(w)
+}
+
+// named is nil when there is no name.
+func named(path string) *string {
+	if path == "" {
+		return nil
+	}
+	return &path
 }
 
 func gitleaksJUnit(w io.Writer, r scan.Report, o Options) error {
@@ -73,7 +90,7 @@ func junitOf(r scan.Report, o Options, name, time string) (junitSuite, error) {
 		if err != nil {
 			return s, err
 		}
-		s.Cases = append(s.Cases, junitCase{f.Description, f.Path, name + ".", time, &junitFailure{name + ".", f.Description, string(data)}, nil})
+		s.Cases = append(s.Cases, junitCase{Class: f.Description, File: &f.Path, Name: name + ".", Time: time, Failure: &junitFailure{name + ".", f.Description, string(data)}})
 	}
 	return s, nil
 }
