@@ -185,20 +185,27 @@ func (t *turn) hasText(sp *secret.Space, c *child) bool {
 
 // openAll opens the children's values.
 func (t *turn) openAll(ctx context.Context, sp *secret.Space, children []*child) error {
-	return inParallel(len(children), func(i int) error {
-		c := children[i]
-		if c.entry.number == c.version {
-			var err error
-			c.value, err = t.d.reveal(t.o, sp.Namespace, c.entry)
-			return err
+	return inParts(children, func(part []*child) error {
+		for _, c := range part {
+			if err := t.open(ctx, sp, c); err != nil {
+				return err
+			}
 		}
-		sealed, err := t.d.sealed(ctx, sp.Namespace, c.entry, c.version)
-		if err != nil {
-			return err
-		}
-		c.value, err = t.d.unseal(t.o, sp.Namespace, c.entry.head, c.version, sealed)
-		return err
+		return nil
 	})
+}
+
+func (t *turn) open(ctx context.Context, sp *secret.Space, c *child) (err error) {
+	if c.entry.number == c.version {
+		c.value, err = t.d.reveal(t.o, sp.Namespace, c.entry)
+		return err
+	}
+	sealed, err := t.d.sealed(ctx, sp.Namespace, c.entry, c.version)
+	if err != nil {
+		return err
+	}
+	c.value, err = t.d.unseal(t.o, sp.Namespace, c.entry.head, c.version, sealed)
+	return err
 }
 
 // refuseFolder refuses a write to a path that reads as a folder: the new secret would hide the map of its children.

@@ -9,14 +9,16 @@ import (
 	"github.com/keephold/keephold/internal/secret"
 )
 
-// A folder's children are read together: three questions to the engine (names, heads, values) instead of three for each
-// child, and what is sealed is opened on all processors.
+// A folder's children are read together, in as many parts as there are processors: three questions to the engine for a part
+// (names, heads, values) instead of three for each child.
 
 // fetch finds the entries of children: in the cache, else in the store. One that went away meanwhile stays nil.
 func (t *turn) fetch(ctx context.Context, sp *secret.Space, children []*child) error {
-	var missing []*child
-	var keys []string
-	var generations []uint64
+	return inParts(children, func(part []*child) error { return t.fetchPart(ctx, sp, part) })
+}
+
+func (t *turn) fetchPart(ctx context.Context, sp *secret.Space, children []*child) error {
+	missing, keys, generations := make([]*child, 0, len(children)), make([]string, 0, len(children)), make([]uint64, 0, len(children))
 	for _, c := range children {
 		key := nameKey(sp, c.ref.Path)
 		var generation uint64
@@ -33,14 +35,13 @@ func (t *turn) fetch(ctx context.Context, sp *secret.Space, children []*child) e
 		return storeError(err)
 	}
 	uids := make([]secret.UID, len(names))
-	err = inParallel(len(names), func(i int) (err error) {
-		if names[i].Rev != 0 {
-			uids[i], err = t.d.openName(t.o, sp, names[i])
+	for i := range names {
+		if names[i].Rev == 0 {
+			continue
 		}
-		return err
-	})
-	if err != nil {
-		return err
+		if uids[i], err = t.d.openName(t.o, sp, names[i]); err != nil {
+			return err
+		}
 	}
 	entries, err := t.d.loadAll(ctx, t.o, sp.Namespace, uids)
 	if err != nil {
@@ -66,16 +67,15 @@ func (d *Desk) loadAll(ctx context.Context, o *opened, ns secret.NamespaceID, ui
 		return nil, storeError(err)
 	}
 	out := make([]*entry, len(uids))
-	err = inParallel(len(uids), func(i int) error {
+	for i := range heads {
 		if heads[i].Rev == 0 {
-			return nil
+			continue
 		}
 		head, err := d.openHead(o, ns, uids[i], heads[i])
+		if err != nil {
+			return nil, err
+		}
 		out[i] = &entry{head: head, headRev: heads[i].Rev}
-		return err
-	})
-	if err != nil {
-		return nil, err
 	}
 	which := make([]int, 0, len(out)) // of each key: the entry that wants it
 	wanted := make([]string, 0, len(out))
@@ -106,27 +106,16 @@ func (d *Desk) loadAll(ctx context.Context, o *opened, ns secret.NamespaceID, ui
 // fewAtOnce is how many records one goroutine opens at least: below it, starting another takes longer.
 const fewAtOnce = 64
 
-// inParallel calls do for each number below n, on as many processors as it is worth.
-func inParallel(n int, do func(int) error) error {
+// inParts calls do for parts of children that are all of them together, on as many processors as it is worth.
+func inParts(children []*child, do func([]*child) error) error {
+	n := len(children)
 	workers := min(runtime.GOMAXPROCS(0), n/fewAtOnce)
 	if workers < 2 {
-		for i := range n {
-			if err := do(i); err != nil {
-				return err
-			}
-		}
-		return nil
+		return do(children)
 	}
 	var g errgroup.Group
 	for w := range workers {
-		g.Go(func() error {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
-				if err := do(i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		g.Go(func() error { return do(children[w*n/workers : (w+1)*n/workers]) })
 	}
 	return g.Wait()
 }
