@@ -62,6 +62,11 @@ func (a *api) call(ctx context.Context, method, path string, in, out any) error 
 	if err != nil || out == nil {
 		return err
 	}
+	return a.fill(path, body, code, out)
+}
+
+// fill decodes the answer to a path.
+func (a *api) fill(path string, body []byte, code int, out any) error {
 	if bytes.HasPrefix(body, []byte(`{"data":`)) { // of our own API, and nothing but data: it is read once
 		if json.Unmarshal(body, &struct{ Data any }{out}) == nil {
 			return nil

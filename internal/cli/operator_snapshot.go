@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -113,7 +114,12 @@ func (a *api) unhurried() {
 
 // take reads an answer to its end; one that is an error becomes an apiError.
 func (a *api) take(resp *http.Response) ([]byte, int, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	var read bytes.Buffer
+	if resp.ContentLength > 0 {
+		read.Grow(int(min(resp.ContentLength, 1<<20)) + bytes.MinRead)
+	}
+	_, err := read.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
+	body := read.Bytes()
 	switch {
 	case err != nil:
 		return nil, resp.StatusCode, failf(exitUnreachable, "the answer of %s broke off: %w", a.addr, err)

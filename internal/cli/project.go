@@ -123,14 +123,6 @@ type value struct {
 	lost    []string // environments whose value it overrode
 }
 
-type envAnswer struct {
-	Values   map[string]string `json:"values"`
-	Versions map[string]uint64 `json:"versions"`
-	Revision uint64            `json:"revision"`
-	Lease    int64             `json:"lease"`   // seconds for which the values may be used without asking again
-	Partial  bool              `json:"partial"` // there may be others, which this caller may not read
-}
-
 // emptyLease is for how long "it holds nothing" counts, in seconds.
 const emptyLease = 3600
 
@@ -138,7 +130,11 @@ const emptyLease = 3600
 func (a *api) envOf(ctx context.Context, space string) (envAnswer, error) {
 	var out envAnswer
 	asked := time.Now()
-	err := a.call(ctx, http.MethodGet, "keephold/env/"+escapePath(space), nil, &out)
+	path := "keephold/env/" + escapePath(space)
+	body, code, err := a.raw(ctx, http.MethodGet, path, nil)
+	if err == nil && !out.read(body) {
+		err = a.fill(path, body, code, &out)
+	}
 	switch status(err) {
 	case http.StatusNotFound:
 		out, err = envAnswer{Lease: emptyLease}, nil
