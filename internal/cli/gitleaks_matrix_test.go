@@ -77,6 +77,9 @@ var peerMatrix = map[string][]string{
 	"required": {
 		"dir pair -c pair.toml -v", "dir pair -c pair.toml --around -v", "dir pair -c pair.toml -f json -r -", "dir pair -c pair.toml --redact=50 -f json -r -", "git pair -c pair.toml -v", "dir pair -c pair.toml --enable-rule user -v", "stdin -c pair.toml -v",
 	},
+	"line-ends": {
+		"dir ends -c ends.toml -f json -r -", "dir ends -c ends.toml -v", "dir ends -c ends.toml --around -v", "git ends -c ends.toml -f json -r -", "git ends -c ends.toml -v", "dir ends -c ends.toml -f csv -r -", "git ends -c ends.toml -f junit --enable-rule behind -r -",
+	},
 	"errors": {
 		"git repo --enable-rule nope", "git repo --enable-rule tok,nope", "git repo --enable-rule tok,generic-key -f csv -r -", "git repo -f template -r -", "git repo -f template --report-template none.tmpl -r -", "git repo --report-template lines.tmpl -f json -r -", "git repo -r report.xyz", "git repo -f JSON -r - --enable-rule tok", "git repo --platform nonsense",
 		"git repo --nonsense", "nonsense", "git repo -c none.toml", "git repo -f nonsense -r out.x", "dir a b", "git repo -c broken.toml",
@@ -266,6 +269,11 @@ func peerFiles(t *testing.T, dir string) {
 	commit("linked", "first")
 	git("known", "init", "-q", "-b", "main")
 	commit("known", "first")
+	write("ends.toml", "[[rules]]\nid = \"behind\"\nregex = '''word=(\\w+)\\s+'''\nkeywords = [\"word\"]\n[[rules]]\nid = \"block\"\nregex = '''(?s)begin.*?(end)?\\n'''\nkeywords = [\"begin\"]\n")
+	write("ends/a.txt", "word=q1w2e3r4\nword=t5z6\n\n\n\nx\nbegin\nend\n\nlast word=u7i8\n")
+	write("ends/b.txt", "word=o9p0 \n")
 	git("pair", "init", "-q", "-b", "main")
 	commit("pair", "first")
+	git("ends", "init", "-q", "-b", "main")
+	commit("ends", "first")
 }

@@ -239,13 +239,13 @@ func (c Chunk) opens(i int) bool {
 
 func (o *Options) finding(data []byte, m leak.Match) *Finding {
 	secret := m.Secret(data)
-	start, end := m.Start, m.End
+	start, end := trimmed(data, m.Start, m.End)
 	f := &Finding{
 		Rule: m.Rule, Match: string(data[start:end]), Secret: string(secret), Entropy: Entropy(string(secret)),
 		Score: m.Score, Confidence: m.Confidence, Decoded: m.Decoded, Explain: m.Explain,
 	}
 	if m.Decoded != "" {
-		f.Match = string(m.Shape)
+		f.Match = strings.Trim(string(m.Shape), "\n")
 	}
 	if o.Describe != nil {
 		f.Description = o.Describe(m.Rule)
@@ -264,6 +264,21 @@ func (o *Options) finding(data []byte, m leak.Match) *Finding {
 	const most = 4096
 	f.LineText = string(data[max(from, start-most):min(to, end+most)])
 	return f
+}
+
+// trimmed leaves out the line ends round a match: an expression may take them for what ends a word.
+func trimmed(data []byte, start, end int) (int, int) {
+	from, to := start, end
+	for from < to && data[from] == '\n' {
+		from++
+	}
+	for to > from && data[to-1] == '\n' {
+		to--
+	}
+	if from == to {
+		return start, end
+	}
+	return from, to
 }
 
 // shift is for a text that is the rest of another.

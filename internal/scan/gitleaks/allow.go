@@ -13,7 +13,7 @@ import (
 func (s *Set) Keep(in []scan.Finding) []scan.Finding {
 	var kept []scan.Finding
 	for _, f := range in {
-		if !s.Drop(&f) {
+		if s.rules[f.Rule].secret(&f) && !s.Drop(&f) {
 			kept = append(kept, f)
 		}
 	}
@@ -38,6 +38,28 @@ func (s *Set) Keep(in []scan.Finding) []scan.Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// secret takes the secret out of the match as the peer does: it looks for the groups in the match alone, without the line
+// ends around it, and when the expression wanted those, the whole match is the secret. It reports that the secret is still
+// one.
+func (r *compiledRule) secret(f *scan.Finding) bool {
+	if r == nil || r.alone == nil || f.Decoded != "" {
+		return true
+	}
+	secret := f.Match
+	if groups := r.alone().FindStringSubmatch(f.Match); len(groups) > 1 {
+		if r.SecretGroup > 0 {
+			secret = groups[r.SecretGroup]
+		} else if i := slices.IndexFunc(groups[1:], func(g string) bool { return g != "" }); i >= 0 {
+			secret = groups[1+i]
+		}
+	}
+	if secret == f.Secret {
+		return true
+	}
+	f.Secret, f.Entropy = secret, scan.Entropy(secret)
+	return r.Entropy == 0 || f.Entropy > r.Entropy
 }
 
 // text is where findings stand together: one version of one file.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -210,6 +211,7 @@ type Set struct {
 type compiledRule struct {
 	Rule
 	path   *regexp.Regexp
+	alone  func() *regexp.Regexp // of the rule, for a match by itself
 	allows []*Allow
 }
 
@@ -302,6 +304,9 @@ func (s *Set) add(r Rule, extends bool) error {
 		if err := a.compile(); err != nil {
 			return fmt.Errorf("allowlist: %w", err)
 		}
+	}
+	if r.Regex != "" {
+		c.alone = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(r.Regex) }) // it was compiled for the engine
 	}
 	s.rules[r.ID] = c
 	return nil

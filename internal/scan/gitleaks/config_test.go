@@ -1,12 +1,16 @@
 package gitleaks_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/keephold/keephold/internal/scan"
+	"github.com/keephold/keephold/internal/scan/files"
 	"github.com/keephold/keephold/internal/scan/gitleaks"
 )
 
@@ -92,6 +96,30 @@ func TestRequired(t *testing.T) {
 	}
 	if got := find(s, "x", "aa1\nbb1\n\n\naa2\n"); got != "a=aa1" {
 		t.Error(got)
+	}
+}
+
+// TestLineEnds are left out of a match, and a secret whose expression wants them is the whole match, as with the peer.
+func TestLineEnds(t *testing.T) {
+	s, err := load(t, map[string]string{"a.toml": "[[rules]]\nid = \"a\"\nregex = '''\\s+a=(\\w+)\\s+'''\n[[rules]]\nid = \"b\"\nregex = '''b=(\\w+)\\n'''\nentropy = 3.0\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("x\n\na=1234\n\ny\n\tz a=5678 \nb=qwertzuiop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := scan.Run(context.Background(), scan.Options{Sources: []scan.Source{&files.Source{Roots: []string{path}}}, Finder: s.Finder, Keep: s.Keep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range report.Findings {
+		got = append(got, fmt.Sprintf("%d:%d-%d:%d %q %q", f.Line, f.Column, f.EndLine, f.EndColumn, f.Match, f.Secret))
+	}
+	want := []string{`3:1-3:6 "a=1234" "a=1234"`, `6:3-6:10 " a=5678 " "5678"`, `7:1-7:12 "b=qwertzuiop" "b=qwertzuiop"`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

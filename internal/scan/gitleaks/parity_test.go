@@ -1,9 +1,11 @@
 package gitleaks_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/keephold/keephold/internal/scan/files"
 	"github.com/keephold/keephold/internal/scan/git"
 	"github.com/keephold/keephold/internal/scan/gitleaks"
+	"github.com/keephold/keephold/internal/scan/report"
 )
 
 // leakKey is what both scanners must agree about. The peer reports a secret for each commit that adds its line, ours once.
@@ -54,7 +57,75 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// TestParityOfDirectories scans the trees of PARITY_DIRECTORIES (separated by colons) as TestParity does, and wants both to say
+// the same of the same places, to the column.
+func TestParityOfDirectories(t *testing.T) {
+	list, config := os.Getenv("PARITY_DIRECTORIES"), os.Getenv("PARITY_CONFIG")
+	if list == "" || config == "" {
+		t.Skip("PARITY_DIRECTORIES or PARITY_CONFIG is not set")
+	}
+	for _, path := range strings.Split(list, ":") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Chdir(path)
+			peer, ours := map[peerFind]bool{}, map[peerFind]bool{}
+			for _, f := range peerReports(t, config, []string{"dir", "."}) {
+				peer[f] = true // it reports what an encoded text holds twice as often
+			}
+			write, _ := report.For("gitleaks")
+			var b bytes.Buffer
+			if err := write(&b, ourReport(t, config, &files.Source{Roots: []string{"."}, Targets: true}), report.Options{Show: true}); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range parsePeer(t, b.Bytes()) {
+				ours[f] = true
+			}
+			for f := range peer {
+				if f.EndColumn == 0 { // it forgets the end of a match that a file without a last line end ends with
+					delete(peer, f)
+					maps.DeleteFunc(ours, func(o peerFind, _ bool) bool {
+						f.EndLine, f.EndColumn = o.EndLine, o.EndColumn
+						return o == f
+					})
+				} else if !ours[f] {
+					t.Errorf("not found: %s in %s:%d:%d to %d:%d", f.RuleID, f.File, f.StartLine, f.StartColumn, f.EndLine, f.EndColumn)
+				}
+			}
+			for f := range ours {
+				if !peer[f] {
+					t.Errorf("ours alone: %s in %s:%d:%d to %d:%d", f.RuleID, f.File, f.StartLine, f.StartColumn, f.EndLine, f.EndColumn)
+				}
+			}
+			t.Logf("%d findings", len(peer))
+		})
+	}
+}
+
+// peerFind is what a report of gitleaks says of a find.
+type peerFind struct {
+	RuleID, File, Secret, Match, Commit        string
+	StartLine, EndLine, StartColumn, EndColumn int
+	Entropy                                    float32
+}
+
+func parsePeer(t *testing.T, raw []byte) (found []peerFind) {
+	t.Helper()
+	if err := json.Unmarshal(raw, &found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 func peerFinds(t *testing.T, config string, args []string) map[leakKey][]leakPlace {
+	t.Helper()
+	out := map[leakKey][]leakPlace{}
+	for _, f := range peerReports(t, config, args) {
+		k := leakKey{f.RuleID, f.File, f.Secret}
+		out[k] = append(out[k], leakPlace{f.Commit, f.StartLine})
+	}
+	return out
+}
+
+func peerReports(t *testing.T, config string, args []string) []peerFind {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "report.json")
 	cmd := exec.Command(cmp.Or(os.Getenv("PARITY_GITLEAKS"), "gitleaks"), append(args, "-c", config, "--no-banner", "--exit-code=0", "-l=error", "-f=json", "-r", name)...)
@@ -65,22 +136,20 @@ func peerFinds(t *testing.T, config string, args []string) map[leakKey][]leakPla
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []struct {
-		RuleID, File, Secret, Commit string
-		StartLine                    int
-	}
-	if err := json.Unmarshal(raw, &found); err != nil {
-		t.Fatal(err)
-	}
+	return parsePeer(t, raw)
+}
+
+func ourFinds(t *testing.T, config string, src scan.Source) map[leakKey][]leakPlace {
+	t.Helper()
 	out := map[leakKey][]leakPlace{}
-	for _, f := range found {
-		k := leakKey{f.RuleID, f.File, f.Secret}
-		out[k] = append(out[k], leakPlace{f.Commit, f.StartLine})
+	for _, f := range ourReport(t, config, src).Findings {
+		k := leakKey{f.Rule, f.Path, f.Secret}
+		out[k] = append(out[k], leakPlace{f.Commit, f.Line})
 	}
 	return out
 }
 
-func ourFinds(t *testing.T, config string, src scan.Source) map[leakKey][]leakPlace {
+func ourReport(t *testing.T, config string, src scan.Source) scan.Report {
 	t.Helper()
 	set, err := gitleaks.Load(config)
 	if err != nil {
@@ -90,12 +159,7 @@ func ourFinds(t *testing.T, config string, src scan.Source) map[leakKey][]leakPl
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[leakKey][]leakPlace{}
-	for _, f := range report.Findings {
-		k := leakKey{f.Rule, f.Path, f.Secret}
-		out[k] = append(out[k], leakPlace{f.Commit, f.Line})
-	}
-	return out
+	return report
 }
 
 // compare fails for what the peer alone found. What we alone found is in merges, in objects that no commit holds and in
