@@ -263,8 +263,10 @@ func (s *Set) peerReport(b []byte) error {
 		return err
 	}
 	for _, f := range findings {
-		s.peers[f.Fingerprint] = true
-		if f.Secret != "" && f.Secret != "REDACTED" {
+		switch {
+		case f.Secret == "", f.Secret == "REDACTED", strings.HasSuffix(f.Secret, "..."): // a redacted report has places only
+			s.peers[f.Fingerprint] = true
+		default: // by its place it would hide the next secret there
 			sum := sha1.Sum([]byte(f.Secret)) //nolint:gosec // as above
 			s.secrets[f.File+"\x00"+hex.EncodeToString(sum[:])] = true
 		}
