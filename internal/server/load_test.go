@@ -42,6 +42,14 @@ func number(name string, otherwise int) int {
 	return otherwise
 }
 
+// callers is how many ask at once: each of these in turn, or LOAD_C alone.
+func callers() []int {
+	if c := number("LOAD_C", 0); c > 0 {
+		return []int{c}
+	}
+	return []int{1, 16, 64}
+}
+
 func rounds() int              { return number("LOAD_ROUNDS", 9) }
 func roundTime() time.Duration { return time.Duration(number("LOAD_MS", 400)) * time.Millisecond }
 
@@ -138,11 +146,7 @@ func loadRead(b *testing.B) {
 	for w := gather(b, keep, 8); next.Load() < 4*hot; { // what is hot has been read before
 		w.ask(b, roundTime(), func(buf []byte, _ uint64) []byte { return all(buf, next.Add(1)) })
 	}
-	callers := []int{1, 16, 64}
-	if c := number("LOAD_C", 0); c > 0 {
-		callers = []int{c}
-	}
-	for _, c := range callers {
+	for _, c := range callers() {
 		got := compare(b, keep, floor, c, fmt.Sprintf("read c=%d", c), readOf(keep, hot))
 		if c == 16 {
 			ofPeer("read", got.keep.median(), 3001)
@@ -196,7 +200,7 @@ func loadWrite(b *testing.B) {
 	engine := spawn(b, "engine", order{Dir: storeDir(b)})
 	var warm float64
 	engine.order(b, "put 64 2000", &warm)
-	for _, c := range []int{1, 16, 64} {
+	for _, c := range callers() {
 		rate := against(b, keep, engine, c, fmt.Sprintf("write c=%d", c), writeOf(keep))
 		if c == 16 {
 			ofPeer("write", rate, 559)
