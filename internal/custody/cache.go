@@ -161,8 +161,9 @@ func (s *shard) trim() {
 }
 
 // stripes serialise the writers of one secret within this process, so that they do not lose a race at the engine over
-// and over. Correctness never rests on them.
-type stripes struct{ locks [256]sync.Mutex }
+// and over. Correctness never rests on them. A stripe is held for a commit, and whoever waits for another secret's misses the
+// next one: there are so many that it seldom happens.
+type stripes struct{ locks [4096]sync.Mutex }
 
 func (s *stripes) lock(key string) func() {
 	m := &s.locks[s.index(key)]
