@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/keephold/keephold/internal/seal"
 	"github.com/keephold/keephold/internal/server"
@@ -63,12 +64,14 @@ func (env Env) local(ctx context.Context, o *options) (*api, error) {
 // closeAll lets go of what commands opened.
 func (o *options) closeAll() error {
 	var first error
+	var noted sync.WaitGroup
+	noted.Go(o.names.flush) // while the keep waits for the disk
 	for _, c := range o.closers {
 		if err := c(); err != nil && first == nil {
 			first = failf(exitIO, "closing the local keep: %w", err)
 		}
 	}
-	o.names.flush()
+	noted.Wait()
 	o.closers, o.localKeep, o.localOwner = nil, nil, nil
 	return first
 }

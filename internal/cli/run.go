@@ -85,7 +85,7 @@ type handover struct {
 	files   []launch.Variable
 	secrets []redact.Secret
 	keys    int
-	mark    [sha256.Size]byte // differs when a value does
+	mark    [sha256.Size]byte // differs when a value does; for --watch
 	unread  *unread           // what was left out because it may not be read
 }
 
@@ -117,7 +117,11 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if !r.chose(got.values) {
 		env.tellUnread(o, got.unread)
 	}
-	dir, err := r.dirFor(p, e, got.values)
+	texts, err := r.choose(p, e, got.values)
+	if err != nil {
+		return err
+	}
+	dir, err := r.dirFor(texts)
 	if err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 		return err
 	}
 	defer func() { _ = r.reach.Close() }() // nothing is left of it but a directory that the system sweeps
-	h, err := r.handover(p, e, got, dir)
+	h, err := r.handover(p, texts, got.unread, dir)
 	if err != nil {
 		return err
 	}
@@ -179,27 +183,20 @@ func (env Env) valuesFor(ctx context.Context, o *options, p *project, e environm
 	return got, err
 }
 
-// handover chooses, completes and merges.
-func (r *runOptions) handover(p *project, e environment, got *sourced, dir *launch.Dir) (handover, error) {
-	texts, err := r.choose(p, e, got.values)
-	if err != nil {
-		return handover{}, err
-	}
-	h := handover{unread: got.unread}
+// handover merges what was chosen into what the program inherits.
+func (r *runOptions) handover(p *project, texts map[string]string, left *unread, dir *launch.Dir) (handover, error) {
+	h := handover{unread: left}
 	merge := launch.Merge{Allow: r.allow, Set: make([]launch.Variable, 0, len(texts)+1)}
 	if !r.noInherit {
 		merge.Inherit = os.Environ()
 	}
-	known, mark := p.Settings.Index(), sha256.New()
+	known := p.Settings.Index()
 	for _, name := range sortedKeys(texts) {
 		v := launch.Variable{Name: r.prefix + name, Value: secret.NewValue([]byte(texts[name]))}
 		s := known[name]
 		hidden := s == nil || s.Secret
-		if hidden {
+		if hidden && r.redact {
 			h.secrets = append(h.secrets, redact.Secret{Name: name, Value: texts[name]})
-		}
-		for _, s := range []string{v.Name, "\x00", texts[name], "\x00"} {
-			_, _ = io.WriteString(mark, s) // never fails
 		}
 		long := dir != nil && launch.TooLong(v.Name, v.Value.Len()) // one that has grown since the start is refused
 		inFile := long || r.secretsDir && hidden
@@ -223,12 +220,27 @@ func (r *runOptions) handover(p *project, e environment, got *sourced, dir *laun
 			return h, failf(exitCannotWrite, "%w", err)
 		}
 	}
-	h.keys, h.mark = len(texts), [sha256.Size]byte(mark.Sum(nil))
+	h.keys = len(texts)
+	if r.watch {
+		h.mark = markOf(texts)
+	}
+	var err error
 	if h.environ, err = launch.Environment(merge); err != nil {
 		return h, environFault(err)
 	}
 	h.environ, err = r.reach.environ(h.environ)
 	return h, err
+}
+
+// markOf differs when a text does.
+func markOf(texts map[string]string) [sha256.Size]byte {
+	mark := sha256.New()
+	for _, name := range sortedKeys(texts) {
+		for _, s := range []string{name, "\x00", texts[name], "\x00"} {
+			_, _ = io.WriteString(mark, s) // never fails
+		}
+	}
+	return [sha256.Size]byte(mark.Sum(nil))
 }
 
 // chose says that every setting which was asked for by name is there: what else there is does not matter.

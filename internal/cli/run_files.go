@@ -54,11 +54,7 @@ func (f *fileFlags) read(env Env) error {
 
 // dirFor is the directory for what goes into files: what was asked for, and what no environment can carry. nil: there is
 // nothing of that.
-func (r *runOptions) dirFor(p *project, e environment, values map[string]value) (*launch.Dir, error) {
-	texts, err := r.choose(p, e, values)
-	if err != nil {
-		return nil, err
-	}
+func (r *runOptions) dirFor(texts map[string]string) (*launch.Dir, error) {
 	needed := r.secretsDir || len(r.templates) > 0
 	for name, text := range texts {
 		needed = needed || launch.TooLong(r.prefix+name, len(text))

@@ -112,7 +112,11 @@ func (env Env) fetch(ctx context.Context, o *options, r *runOptions, w *watched)
 		env.talk("keephold: warning: less of %s may be read than before, the program goes on with the old values: %s", w.e.name, strings.Join(got.unread.names(), ", "))
 		return handover{}, false
 	}
-	h, err := r.handover(w.p, w.e, got, w.dir)
+	texts, err := r.choose(w.p, w.e, got.values)
+	var h handover
+	if err == nil {
+		h, err = r.handover(w.p, texts, got.unread, w.dir)
+	}
 	if err != nil {
 		env.talk("keephold: warning: the program goes on with the old values: %v", err)
 		return handover{}, false
