@@ -42,7 +42,7 @@ func newOutbox(engine store.Engine, log *audit.Log) *outbox {
 // row is the operation that stores ev together with its change.
 func (o *outbox) row(ev *audit.Event) (store.Op, string) {
 	key := outPrefix + ev.ID
-	return store.Op{Key: key, Value: ev.AppendJSON(nil), Expect: store.Expect(0)}, key
+	return store.Op{Key: key, Value: ev.AppendJSON(nil), Expect: store.Expect(0), Queued: true}, key
 }
 
 // push hands a committed row to the drain.

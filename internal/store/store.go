@@ -51,6 +51,7 @@ type Op struct {
 	Delete bool      // remove the key
 	Check  bool      // change nothing, only compare with Expect
 	Expect *Revision // the revision that the key must have; 0: it must not exist; nil: whatever it has
+	Queued bool      // of a put: the key lies behind all others of its kind and goes soon. It changes nothing but how the engine lays it down
 }
 
 // Expect returns what Op.Expect wants.

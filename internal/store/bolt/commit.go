@@ -72,9 +72,14 @@ func (e *Engine) runJob(job func() error) (err error) {
 	return job()
 }
 
+// queuedFill is how full a page becomes that splits in a batch with rows of a queue. They come in order and nothing is put between
+// them, so that bbolt's half is room for nobody; what other pages split in the same batch wants a little.
+const queuedFill = 0.7
+
 // batch is the work space of one transaction, kept between transactions for its memory.
 type batch struct {
 	rev     store.Revision
+	queued  bool               // some of what is put are rows of a queue
 	pending map[string]pending // the effect of the requests so far
 	keys    []string           // of pending, in the order of the first change
 	values  []byte             // the stored form of all values
@@ -145,7 +150,7 @@ func (b *batch) reset(list []*request) {
 func (b *batch) release() {
 	clear(b.pending)
 	clear(b.keys)
-	b.keys, b.values = b.keys[:0], b.values[:0]
+	b.keys, b.values, b.queued = b.keys[:0], b.values[:0], false
 	if cap(b.values) > 2*maxBytes {
 		b.values = nil
 	}
@@ -206,6 +211,7 @@ func (b *batch) add(op *store.Op) {
 		b.values = binary.BigEndian.AppendUint64(b.values, uint64(b.rev))
 		b.values = append(b.values, op.Value...)
 		p.stored, p.rev = b.values[from:len(b.values):len(b.values)], b.rev
+		b.queued = b.queued || op.Queued
 	}
 	b.pending[op.Key] = p
 }
@@ -213,6 +219,9 @@ func (b *batch) add(op *store.Op) {
 // write puts the final state of each changed key, in order.
 func (b *batch) write(data *bbolt.Bucket) error {
 	slices.Sort(b.keys)
+	if b.queued {
+		data.FillPercent = queuedFill
+	}
 	for _, k := range b.keys {
 		var err error
 		if p := b.pending[k]; p.stored != nil {
