@@ -23,12 +23,12 @@ func TestAllocations(t *testing.T) {
 		run  func()
 	}{
 		{"HMAC", 0, func() { xaes.HMAC(barrier.PurposeIndex, []byte("some token of a client")) }},
-		// The cipher under the derived key: its key schedule and its GCM.
-		{"seal xaes", 2, func() { xaes.AppendSeal(dst, place, plain) }},
-		{"open xaes", 2, func() { xaes.AppendOpen(dst, place, record) }},
+		// The cipher under the derived key is that of the run.
+		{"seal xaes", 0, func() { xaes.AppendSeal(dst, place, plain) }},
+		{"open xaes", 0, func() { xaes.AppendOpen(dst, place, record) }},
 		{"open gcm", 0, func() { gcm.AppendOpen(dst, place, bounded) }},
-		// The same, the key schedule of the data key, and the DataKey.
-		{"open data key", 4, func() { xaes.OpenDataKey(place, wrapped) }},
+		// The key schedule of the data key, and the DataKey.
+		{"open data key", 2, func() { xaes.OpenDataKey(place, wrapped) }},
 	} {
 		if n := testing.AllocsPerRun(200, tt.run); n > tt.want {
 			t.Errorf("%s: %v allocations, want at most %v", tt.name, n, tt.want)

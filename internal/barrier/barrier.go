@@ -14,7 +14,8 @@
 // key: Wipe clears what can be cleared and drops the rest.
 //
 // Sealing is XAES-256-GCM (https://c2sp.org/XAES-256-GCM): its 192-bit random
-// nonces let any number of nodes seal under one key without a counter. Under
+// nonces let any number of nodes seal under one key without a counter, also
+// where some records of a node share the first half (see runLength). Under
 // FIPS it is AES-256-GCM with random nonces and a bounded number of seals per
 // term. docs/format.md, "Sealed records, keyring and seals", draws the bytes.
 package barrier

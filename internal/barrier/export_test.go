@@ -33,3 +33,6 @@ func (k *Keyring) LimitActive(n uint64) { k.active.keys.box.Load().limit = n }
 
 // Encoding is the encoding of a context.
 func (c Context) Encoding() []byte { return c.appendTo(nil) }
+
+// RunLength is how many records share half a nonce at most.
+const RunLength = runLength

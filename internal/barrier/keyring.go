@@ -155,6 +155,8 @@ func (t *term) arm(f *family) error {
 	}
 	if t.alg == GCM {
 		b.limit = gcmTermLimit
+	} else {
+		b.runs = new(runs)
 	}
 	t.keys.box.Store(b)
 	f.mu.Lock()

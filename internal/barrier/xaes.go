@@ -58,6 +58,7 @@ func (x *xaesKey) derive(work *[KeySize]byte, nonce []byte) (cipher.AEAD, error)
 type box struct {
 	alg   Algorithm
 	xaes  xaesKey     // alg XAES
+	runs  *runs       // alg XAES; nil for a key that seals a record or two
 	gcm   cipher.AEAD // alg GCM
 	seals atomic.Uint64
 	limit uint64 // of seals; 0 is none
@@ -98,6 +99,15 @@ func (b *box) seal(dst []byte, s *scratch, plaintext []byte) ([]byte, error) {
 	at := len(dst)
 	dst = append(dst, s.zero[:XAES.nonceSize()]...)
 	nonce := dst[at : at+24]
+	if b.runs != nil {
+		r, err := b.xaes.next(b.runs, &s.work)
+		if err != nil {
+			return nil, err
+		}
+		copy(nonce, r.nonce[:])
+		rand.Read(nonce[half:])
+		return r.aead.Seal(dst, nonce[half:], plaintext, s.aad), nil
+	}
 	rand.Read(nonce) // never fails: the runtime ends the program instead
 	return b.sealAt(dst, s, nonce, plaintext)
 }
@@ -122,7 +132,7 @@ func (b *box) open(dst []byte, s *scratch, body []byte) ([]byte, error) {
 		}
 		return out, nil
 	}
-	aead, err := b.xaes.derive(&s.work, body[:24])
+	aead, err := b.opener(s, body[:24])
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +141,18 @@ func (b *box) open(dst []byte, s *scratch, body []byte) ([]byte, error) {
 		return nil, ErrUnopenable
 	}
 	return out, nil
+}
+
+// opener is the cipher for a nonce.
+func (b *box) opener(s *scratch, nonce []byte) (cipher.AEAD, error) {
+	if b.runs == nil {
+		return b.xaes.derive(&s.work, nonce)
+	}
+	r, err := b.xaes.of(b.runs, &s.work, nonce)
+	if err != nil {
+		return nil, err
+	}
+	return r.aead, nil
 }
 
 // scratch is what one seal or open needs besides its result. It is pooled
