@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -211,6 +212,9 @@ func AppendText(b []byte, s string) []byte {
 // Canonical is a JSON object in the form that the house keeps maps in: members sorted, numbers as they were written, no spaces. It
 // fails for what is no object.
 func Canonical(raw []byte) ([]byte, error) {
+	if b, ok := flat(raw); ok {
+		return b, nil
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var m map[string]any
@@ -227,6 +231,90 @@ func Canonical(raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// flat is Canonical for what most secrets are, plain strings under plain names. It leaves no copies of them behind, as
+// encoding/json does. Of anything else it says that it is none.
+func flat(raw []byte) (canonical []byte, ok bool) {
+	type member struct{ name, text []byte } // in their quotes
+	var room [16]member
+	members := room[:0]
+	p := plain{rest: raw}
+	p.expect('{')
+	for more := true; more; more = p.skip(',') {
+		name := p.text()
+		p.expect(':')
+		members = append(members, member{name, p.text()})
+	}
+	p.expect('}')
+	if p.other || p.next() != 0 || len(p.rest) > 0 {
+		return nil, false
+	}
+	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.name[1:len(a.name)-1], b.name[1:len(b.name)-1]) })
+	canonical = append(make([]byte, 0, len(raw)), '{')
+	for i, m := range members {
+		if i > 0 {
+			if bytes.Equal(m.name, members[i-1].name) {
+				return nil, false
+			}
+			canonical = append(canonical, ',')
+		}
+		canonical = append(append(append(canonical, m.name...), ':'), m.text...)
+	}
+	return append(canonical, '}'), true
+}
+
+// plain reads JSON whose strings all stand for themselves.
+type plain struct {
+	rest  []byte
+	other bool // it is something else
+}
+
+// next skips space, and answers the byte behind it; 0 at the end.
+func (p *plain) next() byte {
+	for i, c := range p.rest {
+		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			p.rest = p.rest[i:]
+			return c
+		}
+	}
+	p.rest = nil
+	return 0
+}
+
+func (p *plain) skip(c byte) bool {
+	if p.other || p.next() != c {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+func (p *plain) expect(c byte) {
+	if !p.skip(c) {
+		p.other = true
+	}
+}
+
+// text answers a string in its quotes.
+func (p *plain) text() []byte {
+	if p.other || p.next() != '"' {
+		p.other = true
+		return nil
+	}
+	for i, c := range p.rest[1:] {
+		switch {
+		case c == '"':
+			text := p.rest[:i+2]
+			p.rest = p.rest[i+2:]
+			return text
+		case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
+			p.other = true
+			return nil
+		}
+	}
+	p.other = true
+	return nil
 }
 
 var errNoObject = errors.New("not a JSON object")

@@ -95,6 +95,46 @@ func walk(d *json.Decoder, depth int) error {
 	return err
 }
 
+// FuzzCanonical holds that what is plain comes out as encoding/json writes it.
+func FuzzCanonical(f *testing.F) {
+	for _, seed := range []string{
+		`{"b":"1","a":"<&> \u007f"}`, ` { "b" : "" ,
+"" : "x" } `, `{"a":"1","a":"2"}`, `{"a":"é"}`, `{"a":"\n"}`, `{"a":1.0}`, `{}`, `{"a":"b",}`, `{"a":"b"}}`, `{"a":"b"} x`, `{"a":"b`, `{"a" "b"}`, `{"a":null}`, "{\"a\":\"\x00\"}", "{\"a\":\"b\"}\x00", `{"a!":"1","a":"2"}`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var want []byte
+		var m map[string]any
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber()
+		err := d.Decode(&m)
+		if _, end := d.Token(); err == nil && m != nil && end == io.EOF {
+			var w bytes.Buffer
+			e := json.NewEncoder(&w)
+			e.SetEscapeHTML(false)
+			if err := e.Encode(m); err != nil {
+				t.Fatal(err)
+			}
+			want = bytes.TrimSuffix(w.Bytes(), []byte("\n"))
+		}
+		got, err := wire.Canonical(b)
+		if (err == nil) != (want != nil) || !bytes.Equal(got, want) {
+			t.Errorf("%q: got %q, %v, want %q", b, got, err, want)
+		}
+	})
+}
+
+func BenchmarkCanonical(b *testing.B) {
+	text := []byte(`{"password":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","user":"service-7","host":"db.internal"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := wire.Canonical(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // FuzzAppendText holds that a string is written as encoding/json writes it.
 func FuzzAppendText(f *testing.F) {
 	for _, seed := range []string{"", "plain", `"<&>\`, "\u2028\x7f", "\xff"} {
