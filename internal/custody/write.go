@@ -310,6 +310,9 @@ func (n *step) prune(sp *secret.Space) {
 		keep = 1
 	}
 	over := len(n.head.Versions) - keep
+	if over <= 0 {
+		return
+	}
 	kept := n.head.Versions[:0:0]
 	for i, v := range n.head.Versions {
 		if i < over && !protected(sp, &v) && v.Number != n.head.Current && len(n.ops) < store.MaxOps/2 {
