@@ -41,9 +41,9 @@ func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
 	if p.platform != "" && p.platform != "none" && p.platform != "unknown" && !slices.Contains(report.Platforms(), strings.ToLower(p.platform)) {
 		return failf(1, "invalid scm platform value: %s", p.platform).withHint("none, %s", strings.Join(report.Platforms(), ", "))
 	}
-	repo, err := git.Open(path)
+	repo, err := env.openRepo(path)
 	if err != nil {
-		return failf(1, "%w", err)
+		return failf(1, "%w", errors.Unwrap(err))
 	}
 	defer func() { _ = repo.Close() }() // only unmaps
 	p.repository = true

@@ -110,7 +110,7 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := first(args)
-			repo, err := openRepo(path)
+			repo, err := env.openRepo(path)
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func scanStagedCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := first(args)
-			repo, err := openRepo(path)
+			repo, err := env.openRepo(path)
 			if err != nil {
 				return err
 			}
@@ -181,7 +181,7 @@ func scanCommitsCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 		Example: "  keephold scan commits origin/main..HEAD\n  keephold scan commits HEAD ^v1.0",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			repo, err := openRepo(".")
+			repo, err := env.openRepo(".")
 			if err != nil {
 				return err
 			}
@@ -216,6 +216,31 @@ func openRepo(path string) (*git.Repo, error) {
 		return nil, failf(exitUsage, "%w", err).withHint("'keephold scan dir' scans files without a history")
 	case err != nil:
 		return nil, failf(exitIO, "cannot open the repository: %w", err)
+	}
+	return repo, nil
+}
+
+// openRepo opens the repository of a path as git says where things are when it runs a hook: with --git-dir nothing beside
+// the files tells, and commit -a fills an index of its own.
+func (env Env) openRepo(path string) (*git.Repo, error) {
+	dir := env.Getenv("GIT_DIR")
+	if dir == "" || path != "." {
+		dir = path
+	}
+	repo, err := openRepo(dir)
+	if err != nil {
+		return nil, err
+	}
+	if name := env.Getenv("GIT_INDEX_FILE"); name != "" {
+		repo.UseIndex(name)
+	}
+	if dir != path && repo.Work() == "" {
+		work, err := filepath.Abs(cmp.Or(env.Getenv("GIT_WORK_TREE"), "."))
+		if err != nil {
+			_ = repo.Close() // only unmaps
+			return nil, failf(exitIO, "cannot open the repository: %w", err)
+		}
+		repo.UseWork(work)
 	}
 	return repo, nil
 }

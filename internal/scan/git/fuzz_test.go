@@ -106,3 +106,16 @@ func FuzzLog(f *testing.F) {
 		}
 	})
 }
+
+func FuzzBitmap(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0}, 3)
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		if n < 0 || n > 1<<20 {
+			return
+		}
+		words, _, err := bitmap(b, n)
+		if err == nil && len(words) > (n+63)/64 {
+			t.Errorf("%d words for %d bits", len(words), n)
+		}
+	})
+}

@@ -22,10 +22,15 @@ type staged struct {
 type index struct {
 	entries []staged
 	trees   map[string]id // of the cache-tree extension: directories that are as in the tree with this id
+	link    []byte        // of the split-index extension; nil when the index is whole
 }
 
 func (r *Repo) readIndex() (*index, error) {
-	b, err := os.ReadFile(filepath.Join(r.dir, "index"))
+	name := r.index
+	if name == "" {
+		name = filepath.Join(r.dir, "index")
+	}
+	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &index{}, nil
 	}
@@ -34,7 +39,12 @@ func (r *Repo) readIndex() (*index, error) {
 	}
 	x, err := r.parseIndex(b)
 	if err != nil {
-		return nil, fmt.Errorf("index of %s: %w", r.dir, err)
+		return nil, fmt.Errorf("index %s: %w", name, err)
+	}
+	if x.link != nil {
+		if err := r.join(x, x.link); err != nil {
+			return nil, fmt.Errorf("split index %s: %w", name, err)
+		}
 	}
 	return x, nil
 }
@@ -107,8 +117,11 @@ func (r *Repo) parseIndex(b []byte) (*index, error) {
 		if size < 0 || p+8+size > end {
 			break
 		}
-		if string(b[p:p+4]) == "TREE" {
+		switch string(b[p : p+4]) {
+		case "TREE":
 			r.cacheTree(b[p+8:p+8+size], "", x.trees)
+		case "link":
+			x.link = b[p+8 : p+8+size : p+8+size]
 		}
 		p += 8 + size
 	}

@@ -25,6 +25,7 @@ type Repo struct {
 	dir     string   // the git directory of this worktree
 	common  string   // the git directory that holds objects and refs
 	work    string   // the working tree; empty when bare
+	index   string   // the staging area, when it is not the usual one
 	objects []string // object directories: the repository's and its alternates'
 	size    int      // bytes of an object id
 	packs   []*pack
@@ -81,6 +82,13 @@ func (r *Repo) Close() error {
 
 // Work returns the working tree, or "" for a bare repository.
 func (r *Repo) Work() string { return r.work }
+
+// UseIndex takes another file for the staging area, as GIT_INDEX_FILE says: git commit -a and git commit PATH fill one of
+// their own, and hooks have to look at that.
+func (r *Repo) UseIndex(name string) { r.index = name }
+
+// UseWork says where the working tree is, as GIT_WORK_TREE does.
+func (r *Repo) UseWork(dir string) { r.work = dir }
 
 // find looks for the git directory, upward from path.
 func (r *Repo) find(path string) error {
