@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/keephold/keephold/internal/dotenv"
 	"github.com/keephold/keephold/redact"
 )
 
@@ -75,7 +77,7 @@ func (env Env) redactor(o *options, r *redactOptions) (*redact.Redactor, error) 
 		list = append(list, redact.Secret{Name: name, Value: v})
 	}
 	for _, file := range r.files {
-		more, err := envFile(file)
+		more, err := env.envFile(file)
 		if err != nil {
 			return nil, err
 		}
@@ -94,8 +96,10 @@ func (env Env) redactor(o *options, r *redactOptions) (*redact.Redactor, error) 
 		return nil, err
 	}
 	red, refused := redact.New(list, redact.Options{Patterns: r.patterns, ValueOnly: r.valueOnly, Names: r.names, Rules: rules})
+	said := map[redact.Refusal]bool{}
 	for _, x := range refused {
-		if !o.quiet {
+		if !o.quiet && !said[x] {
+			said[x] = true
 			env.talk("keephold: warning: %s cannot be masked by value: %s", x.Name, x.Why)
 		}
 	}
@@ -115,26 +119,42 @@ func (p *project) redactRules() ([]redact.Rule, error) {
 	return out, nil
 }
 
-// envFile reads NAME=value lines, quotes taken off. What a dialect would expand is masked as it is written.
-func envFile(name string) ([]redact.Secret, error) {
+// envFile reads the values of a file as every parser of .env files would, with references resolved and as they are written: which
+// one the program has nobody knows, and a value too many does no harm. A line that no parser takes is read as NAME=value.
+func (env Env) envFile(name string) ([]redact.Secret, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil, failf(exitIO, "cannot read the values: %w", err)
 	}
 	var out []redact.Secret
+	add := func(key, value string) {
+		if s := (redact.Secret{Name: key, Value: value}); value != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	lookup := func(name string) (string, bool) { v := env.Getenv(name); return v, v != "" }
+	for _, d := range dotenv.Dialects() {
+		f, _, err := dotenv.ParseLenient(d, b)
+		if err != nil {
+			continue // the others read it
+		}
+		for _, how := range []dotenv.Reading{{Literal: true}, {Env: lookup}} {
+			vars, err := f.Values(how)
+			if err != nil {
+				continue
+			}
+			for _, v := range vars {
+				add(v.Name, v.Value)
+			}
+		}
+	}
 	for line := range strings.Lines(string(b)) {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		key = strings.TrimSpace(strings.TrimPrefix(key, "export "))
-		if !ok || key == "" || key[0] == '#' {
+		if !ok || key == "" || key[0] == '#' || slices.ContainsFunc(out, func(s redact.Secret) bool { return s.Name == key }) {
 			continue
 		}
-		value = strings.TrimSpace(value)
-		if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
-			value = value[1 : n-1]
-		}
-		if value != "" {
-			out = append(out, redact.Secret{Name: key, Value: value})
-		}
+		add(key, strings.TrimSpace(value))
 	}
 	return out, nil
 }
@@ -155,6 +175,19 @@ func (env Env) redactAll(red *redact.Redactor, r *redactOptions, args []string) 
 }
 
 func (env Env) redactFile(red *redact.Redactor, r *redactOptions, name string) error {
+	if r.inPlace { // a link stays one: what it leads to is rewritten
+		var err error
+		if name, err = filepath.EvalSymlinks(name); err != nil {
+			return failf(exitIO, "cannot read: %w", err)
+		}
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return failf(exitIO, "cannot read: %w", err)
+	}
+	if r.inPlace && !info.Mode().IsRegular() || info.IsDir() {
+		return failf(exitBadData, "%s is no file", name).withHint("name the files, for example: find %s -name '*.log' -exec keephold redact --in-place {} +", filepath.Dir(name))
+	}
 	in, err := os.Open(name)
 	if err != nil {
 		return failf(exitIO, "cannot read: %w", err)
@@ -162,10 +195,6 @@ func (env Env) redactFile(red *redact.Redactor, r *redactOptions, name string) e
 	defer func() { _ = in.Close() }() // read only
 	if !r.inPlace {
 		return mask(red, env.Stdout, in)
-	}
-	info, err := in.Stat()
-	if err != nil {
-		return failf(exitIO, "cannot read: %w", err)
 	}
 	out, err := os.CreateTemp(filepath.Dir(name), ".redact-*")
 	if err != nil {
