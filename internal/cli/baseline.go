@@ -151,11 +151,11 @@ func (env Env) everything(ctx context.Context, o *options, path string, onlyFile
 	repo, err := git.Open(path)
 	switch {
 	case onlyFiles || errors.Is(err, git.ErrNotRepository):
-		sources = []scan.Source{&files.Source{Roots: []string{path}, Archives: 2}}
+		sources = []scan.Source{&files.Source{Roots: []string{path}, Archives: files.DefaultArchives}}
 	case err != nil:
 		return nil, failf(exitIO, "cannot open the repository: %w", err)
 	default:
-		sources = []scan.Source{&git.History{Repo: repo}}
+		sources = wholeHistory(&git.History{Repo: repo})
 	}
 	if err == nil {
 		defer func() { _ = repo.Close() }() // only unmaps

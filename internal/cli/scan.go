@@ -97,7 +97,7 @@ func scanDirCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&s.gitignore, "gitignore", false, "leave out what .gitignore files name")
 	f.BoolVar(&s.link, "follow-symlinks", false, "follow symbolic links")
-	f.IntVar(&s.archives, "archive-depth", 2, "how many layers of archives to open")
+	f.IntVar(&s.archives, "archive-depth", files.DefaultArchives, "how many layers of archives to open; what lies deeper counts as not scanned, and with 0 archives are left out")
 	f.Int64Var(&s.maxSize, "max-size", 0, "largest file in bytes; a larger one counts as not scanned (default 1 GiB)")
 	return c
 }
@@ -121,7 +121,7 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 					return failf(exitIO, "cannot read the cache: %w", err)
 				}
 			}
-			sources := []scan.Source{&git.History{Repo: repo, Seen: seen}}
+			sources := wholeHistory(&git.History{Repo: repo, Seen: seen})
 			if !s.alone {
 				subs, err := repo.Submodules()
 				if err != nil {
@@ -129,7 +129,7 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 				}
 				for _, sub := range subs {
 					defer func() { _ = sub.Repo.Close() }() // only unmaps
-					sources = append(sources, &git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})
+					sources = append(sources, wholeHistory(&git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})...)
 				}
 			}
 			err = env.scan(cmd.Context(), o, s, path, sources...)
@@ -145,6 +145,9 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 	c.Flags().BoolVar(&s.alone, "no-submodules", false, "leave out the repositories of submodules")
 	return c
 }
+
+// wholeHistory is a history that says what of it is lost.
+func wholeHistory(h *git.History) []scan.Source { return []scan.Source{h, git.Gaps{Of: h}} }
 
 // looksFor is the same for scans that find the same: what is clean for one need not be for another.
 func (s *scanOptions) looksFor(version string) string {

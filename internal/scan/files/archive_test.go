@@ -145,3 +145,31 @@ func TestHardFiles(t *testing.T) {
 		t.Errorf("found %v", paths)
 	}
 }
+
+// TestArchiveTooDeep counts what lies deeper than is looked, and opens it when it is asked to.
+func TestArchiveTooDeep(t *testing.T) {
+	b := []byte(secret(rand.New(rand.NewPCG(9, 9))))
+	for range 3 {
+		var out bytes.Buffer
+		z := zip.NewWriter(&out)
+		f, err := z.Create("inner")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = out.Bytes()
+	}
+	dir := t.TempDir()
+	write(t, dir, "nested.zip", b)
+	for depth, want := range map[int]struct{ found, skipped int }{0: {0, 0}, 1: {0, 1}, 2: {0, 1}, 3: {1, 0}, files.DefaultArchives: {1, 0}} {
+		_, report := run(t, &files.Source{Roots: []string{dir}, Archives: depth})
+		if len(report.Findings) != want.found || len(report.Coverage.Skipped) != want.skipped {
+			t.Errorf("depth %d: %d findings and skipped %+v, want %+v", depth, len(report.Findings), report.Coverage.Skipped, want)
+		}
+	}
+}

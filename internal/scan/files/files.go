@@ -28,6 +28,9 @@ type Source struct {
 	MaxInside int64             // bytes taken out of one archive; 0 means DefaultMaxInside
 }
 
+// DefaultArchives is how many layers of archives a scan opens: a jar in a war in an ear in a layer of an image.
+const DefaultArchives = 5
+
 // Bounds that hold when none is given.
 const (
 	DefaultMaxSize   = 1 << 30
@@ -84,13 +87,20 @@ func (s *Source) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, err
 		dull += w.dull
 	}
 	if dull > 0 {
-		cover.Notes = append(cover.Notes, fmt.Sprintf("%d binary files left out", dull))
+		cover.Notes = append(cover.Notes, left(dull))
 	}
 	if err := ctx.Err(); err != nil {
 		cover.Skip("interrupted", "")
 		return cover, fmt.Errorf("scan of files: %w", err)
 	}
 	return cover, failed
+}
+
+func left(dull int64) string {
+	if dull == 1 {
+		return "1 binary file left out"
+	}
+	return fmt.Sprintf("%d binary files left out", dull)
 }
 
 // Locate implements [scan.Source]; its chunks carry their places.
@@ -166,6 +176,10 @@ func (w *worker) content(path string, b []byte, depth int) {
 		}
 	}
 	text, ok := scan.Text(b)
+	if !ok && w.s.Archives > 0 && archiveOf(b) != nil {
+		w.cover.Skip("archive in more layers than are opened", path)
+		return
+	}
 	if !ok {
 		w.dull++
 		return

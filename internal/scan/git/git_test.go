@@ -389,3 +389,64 @@ func TestLostPacks(t *testing.T) {
 		})
 	}
 }
+
+// TestGaps loses objects that refs reach. A repository in which unreachable ones were lost, or a shallow one, is whole.
+func TestGaps(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lose  string // a revision
+		count int64
+	}{
+		"nothing":              {"", 0},
+		"a blob":               {"HEAD:dir/a", 1},
+		"a tree below":         {"HEAD~1:dir", 1},
+		"a tree":               {"HEAD^{tree}", 1},
+		"a commit":             {"HEAD~1", 1},
+		"what a ref names":     {"HEAD", 1},
+		"what an old ref says": {"old", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRepo(t)
+			r.write("dir/a", "one\n")
+			r.commit("first")
+			r.write("dir/a", "two\n")
+			old := r.commit("second")
+			r.git("pack-refs", "--all")
+			r.write("dir/a", "three\n")
+			r.git("add", "-A")
+			r.git("commit", "-q", "--amend", "-m", "second again")
+			r.git("reflog", "expire", "--expire=now", "--all")
+			r.write("dir/b", "four\n")
+			r.commit("third")
+			if tt.lose != "" {
+				x := old
+				if tt.lose != "old" {
+					x = r.git("rev-parse", tt.lose)
+				}
+				if err := os.Remove(filepath.Join(r.dir, ".git", "objects", x[:2], x[2:])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g, err := git.Open(r.dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Close()
+			h := &git.History{Repo: g}
+			e, err := leak.Compile(leak.Rules())
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := scan.Run(context.Background(), scan.Options{Sources: []scan.Source{h, git.Gaps{Of: h}}, Finder: e})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := int64(0)
+			for _, s := range report.Coverage.Skipped {
+				n += s.Count
+			}
+			if n != tt.count {
+				t.Errorf("skipped %+v, want %d", report.Coverage.Skipped, tt.count)
+			}
+		})
+	}
+}

@@ -19,6 +19,8 @@ func Advice(why string) string {
 	switch why {
 	case beforeShallow:
 		return "git fetch --unshallow brings it; with actions/checkout fetch-depth: 0, with GitLab GIT_DEPTH: 0"
+	case lostObject:
+		return "git fsck names what is lost; git fetch --refetch brings what a remote still has"
 	case reason(errMissing):
 		return "git fetch --refetch --no-filter brings all objects of a partial clone"
 	}
