@@ -151,14 +151,19 @@ func (env Env) everything(ctx context.Context, o *options, path string, onlyFile
 	repo, err := git.Open(path)
 	switch {
 	case onlyFiles || errors.Is(err, git.ErrNotRepository):
+		if err == nil {
+			_ = repo.Close() // only unmaps
+		}
 		sources = []scan.Source{&files.Source{Roots: []string{path}, Archives: files.DefaultArchives}}
 	case err != nil:
 		return nil, failf(exitIO, "cannot open the repository: %w", err)
 	default:
-		sources = wholeHistory(&git.History{Repo: repo})
-	}
-	if err == nil {
 		defer func() { _ = repo.Close() }() // only unmaps
+		var closeAll func()
+		if sources, closeAll, err = histories(repo, nil, false); err != nil {
+			return nil, err
+		}
+		defer closeAll()
 	}
 	engine, err := leak.Compile(leak.Rules())
 	if err != nil {

@@ -121,17 +121,11 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 					return failf(exitIO, "cannot read the cache: %w", err)
 				}
 			}
-			sources := wholeHistory(&git.History{Repo: repo, Seen: seen})
-			if !s.alone {
-				subs, err := repo.Submodules()
-				if err != nil {
-					return failf(exitIO, "cannot open a submodule: %w", err)
-				}
-				for _, sub := range subs {
-					defer func() { _ = sub.Repo.Close() }() // only unmaps
-					sources = append(sources, wholeHistory(&git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})...)
-				}
+			sources, closeAll, err := histories(repo, seen, s.alone)
+			if err != nil {
+				return err
 			}
+			defer closeAll()
 			err = env.scan(cmd.Context(), o, s, path, sources...)
 			if seen != nil {
 				if failed := seen.Save(); failed != nil {
@@ -144,6 +138,27 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 	c.Flags().StringVar(&s.cache, "cache", "", "file that remembers clean blobs: the next scan looks only at what is new, one that was interrupted goes on")
 	c.Flags().BoolVar(&s.alone, "no-submodules", false, "leave out the repositories of submodules")
 	return c
+}
+
+// histories are that of a repository and, unless it is to be alone, those of its submodules, which are open until they are
+// closed.
+func histories(repo *git.Repo, seen *git.Seen, alone bool) (sources []scan.Source, closeAll func(), err error) {
+	sources, closeAll = wholeHistory(&git.History{Repo: repo, Seen: seen}), func() {}
+	if alone {
+		return sources, closeAll, nil
+	}
+	subs, err := repo.Submodules()
+	if err != nil {
+		return nil, nil, failf(exitIO, "cannot open a submodule: %w", err)
+	}
+	for _, sub := range subs {
+		sources = append(sources, wholeHistory(&git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})...)
+	}
+	return sources, func() {
+		for _, sub := range subs {
+			_ = sub.Repo.Close() // only unmaps
+		}
+	}, nil
 }
 
 // wholeHistory is a history that says what of it is lost.
