@@ -1,4 +1,5 @@
 """The Python package masks what real logging and structlog programs write, tracebacks and extra fields included."""
+import base64
 import io
 import json
 import logging
@@ -6,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -64,6 +66,29 @@ def test_logging():
         log.exception("hi %s plain-value-%s", {"token": SECRET}, SECRET, extra={"password": SECRET, "more": {"token": SECRET}})
     assert SECRET not in out.getvalue()
     assert "Traceback" in out.getvalue() and "•••STRIPE_KEY•••" in out.getvalue()
+
+
+@pytest.mark.parametrize("value", ["v4lue-of-mine-77", 'p@ss w/ö"rd\nsecond line of it', " abc+/gh "])
+def test_forms(value):
+    redactor = Redactor(values={"MINE": value})
+    around = [base64.b64encode((before + value + after).encode()).decode() for before in ("", "u:", "us:") for after in ("", ":t", ":ta")]
+    for form in [value, json.dumps(value), repr(value), quote(value, safe=""), quote_plus(value), value.encode().hex(), *around]:
+        masked = redactor.text("before " + form + " after")
+        assert "•••MINE•••" in masked and value.strip() not in masked and masked.startswith("before ") and masked.endswith(" after"), form
+
+
+@pytest.mark.parametrize("value", ["v4lue-of-mine-77", 'p@ss w/ö"rd\nsecond line of it'])
+def test_forms_in_javascript(value):
+    program = "const r = require(process.argv[1]).redactor({ values: { MINE: process.argv[2] } }); process.stdout.write(r.text(process.argv[3]))"
+    around = [base64.b64encode((before + value + after).encode()).decode() for before in ("", "u:", "us:") for after in ("", ":t", ":ta")]
+    for form in [value, json.dumps(value), quote(value, safe=""), value.encode().hex(), *around]:
+        masked = subprocess.run(["node", "-e", program, str(ROOT / "integrations/javascript"), value, form], check=True, capture_output=True, text=True).stdout
+        assert "•••MINE•••" in masked and value not in masked, form
+
+
+def test_filter_of_something_else():
+    with pytest.raises(TypeError, match="Redactor"):
+        RedactFilter(["value"])
 
 
 def test_pino(tmp_path):

@@ -26,9 +26,29 @@ const address = /(:\/\/[^\s:/@]*:)([^\s/@]+)(@)/g
 const tokens = tables.tokens.map((t) => [t.id, new RegExp(t.pattern, t.fold ? 'gi' : 'g')])
 const deepest = 32
 
+const shortest = 6
+
+// forms are those that a value is written in: as it is, by lines, in JSON and URLs, in hex, in base64 at all alignments.
+function forms (value) {
+  const raw = Buffer.from(value)
+  const url = encodeURIComponent(raw.toString())
+  const out = new Set([value, value.trim(), JSON.stringify(value).slice(1, -1), url, url.replace(/[!'()*]/g, (c) => '%' + c.charCodeAt(0).toString(16).toUpperCase()),
+    raw.toString('hex'), raw.toString('hex').toUpperCase(), raw.toString('base64'), raw.toString('base64').replace(/\+/g, '-').replace(/\//g, '_')])
+  out.add(JSON.stringify(value).slice(1, -1).replace(/[\u0080-\uffff]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0')))
+  const lines = value.split(/\r?\n/)
+  if (lines.length > 1) for (const l of lines) if (l.trim().length >= 8 && !l.startsWith('-----')) out.add(l.trim())
+  for (let skip = 0; skip < 3; skip++) { // what stands before and behind shares the characters at the edges
+    const b = Buffer.concat([Buffer.alloc(skip), raw]).toString('base64').replace(/=+$/, '')
+    const t = b.slice([0, 2, 3][skip], b.length - ((skip + raw.length) % 3 ? 1 : 0))
+    out.add(t).add(t.replace(/\+/g, '-').replace(/\//g, '_'))
+  }
+  return [...out].filter((f) => f.length >= shortest)
+}
+
 function redactor (options = {}) {
   const contains = [...tables.contains, ...(options.names || []).map(flat)]
-  const values = Object.entries(options.values || {}).filter(([, v]) => v.length >= 6).sort((a, b) => b[1].length - a[1].length)
+  const values = Object.entries(options.values || {}).filter(([, v]) => v.length >= shortest)
+    .flatMap(([name, v]) => forms(v).map((f) => [name, f])).sort((a, b) => b[1].length - a[1].length)
 
   const secretName = (name) => {
     const f = flat(name)

@@ -51,11 +51,12 @@ type peerReport struct {
 func gitleaksCommand(env Env, _ *options) *cobra.Command {
 	p := new(peerOptions)
 	c := &cobra.Command{
-		Use:   "gitleaks",
-		Short: "scan with the command line, configuration, ignores, baselines and reports of gitleaks",
-		Long:  "The command line of gitleaks on keephold's engine. Without a configuration keephold's own rules run. Exit codes are gitleaks': 1 (or --exit-code) for leaks, 1 for errors and partial scans.",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "gitleaks",
+		Short:   "scan with the command line, configuration, ignores, baselines and reports of gitleaks",
+		Long:    "The command line of gitleaks on keephold's engine. Without a configuration keephold's own rules run. Exit codes are gitleaks': 1 (or --exit-code) for leaks, 1 for errors and partial scans.",
+		Args:    cobra.NoArgs,
+		Version: env.Version,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := c.PersistentFlags()
 	f.StringVarP(&p.config, "config", "c", "", "configuration file")

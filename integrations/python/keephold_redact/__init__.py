@@ -8,11 +8,13 @@ A value is masked when its name says that it is secret, however short it is, whe
 and when it was given to Redactor(values=...). Tracebacks, extra fields and nested structures are masked too. Put
 sanitize_processor last before the renderer. The tables are generated from Keephold's rules.
 """
+import base64
 import json
 import logging
 import re
 import traceback
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 __all__ = ["Redactor", "RedactFilter", "sanitize_log_message", "sanitize_processor"]
 
@@ -41,13 +43,32 @@ def _mask(name):
     return "•••%s•••" % name.strip("-.")
 
 
+def _forms(value):
+    """The forms that a value is written in: as it is, by lines, in JSON, Python and URLs, in hex, in base64 at all alignments."""
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = {value, value.strip(), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], quote(raw, safe=""), quote_plus(raw), raw.hex(), raw.hex().upper()}
+    lines = value.splitlines()
+    if len(lines) > 1:
+        forms.update(line.strip() for line in lines if len(line.strip()) >= 8 and not line.startswith("-----"))
+    whole = base64.b64encode(raw).decode()
+    for skip in range(3):  # what stands before and behind shares the characters at the edges
+        text = base64.b64encode(b"\0" * skip + raw).decode().rstrip("=")
+        text = text[(0, 2, 3)[skip] : len(text) - ((skip + len(raw)) % 3 != 0)]
+        forms.update((text, text.translate(_URL_SAFE), whole, whole.translate(_URL_SAFE)))
+    return {f for f in forms if len(f) >= _SHORTEST}
+
+
+_SHORTEST = 6
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
 class Redactor:
-    """Masks texts and structures. values are secrets by name; patterns are further expressions by name."""
+    """Masks texts and structures. values are secrets by name, which are masked in every form; patterns are further expressions by name."""
 
     def __init__(self, values=None, patterns=None, names=()):
         self._contains = [*_TABLES["contains"], *(n.lower().translate(_JOINED) for n in names)]
         self._values = sorted(
-            ((v, n) for n, v in (values or {}).items() if len(v) >= 6), key=lambda pair: -len(pair[0])
+            ((f, n) for n, v in dict(values or {}).items() if len(v) >= _SHORTEST for f in _forms(v)), key=lambda pair: (-len(pair[0]), pair)
         )
         tokens = [(t["id"], re.compile(t["pattern"], re.I if t["fold"] else 0)) for t in _TABLES["tokens"]]
         self._tokens = tokens + [(n, re.compile(p)) for n, p in (patterns or {}).items()]
@@ -153,6 +174,8 @@ class RedactFilter(logging.Filter):
 
     def __init__(self, redactor=_DEFAULT):
         super().__init__()
+        if not isinstance(redactor, Redactor):  # better here than where something is logged
+            raise TypeError("RedactFilter takes a Redactor: RedactFilter(Redactor(values={'NAME': value}))")
         self._redactor = redactor
 
     def filter(self, record):
