@@ -313,6 +313,9 @@ func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, 
 	if errors.Is(err, git.ErrRevision) {
 		return failf(exitBadData, "%w", err).withHint("fetch it first: git fetch origin BRANCH; in a shallow clone git fetch --unshallow, with actions/checkout fetch-depth: 0")
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return failf(exitNotFound, "the scan failed: %w", err)
+	}
 	if err != nil && bounded.Err() == nil {
 		return failf(exitIO, "the scan failed: %w", err)
 	}

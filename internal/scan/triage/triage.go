@@ -159,7 +159,7 @@ func (s *Set) entry(words []string, at string, now time.Time) error {
 				return fmt.Errorf("%s: until wants a date such as 2027-01-31: %w", at, err)
 			}
 			if now.After(day.AddDate(0, 0, 1)) {
-				s.Expired = append(s.Expired, at+": "+words[0])
+				s.Expired = append(s.Expired, fmt.Sprintf("%s: %s is accepted no longer, its date %s is over", at, words[0], value))
 				return nil
 			}
 		default:
