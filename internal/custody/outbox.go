@@ -30,6 +30,7 @@ type outbox struct {
 
 const (
 	outboxSweep  = time.Second // how long a drained row waits for a commit to ride on
+	outboxRide   = 16          // drained rows that one commit takes along at most
 	outboxBehind = 1 << 16     // more waiting rows than this refuse service: the log does not keep up
 )
 
@@ -184,7 +185,7 @@ type claimed struct {
 func (o *outbox) claim(n int) claimed {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n = max(0, min(n, len(o.drained), 16))
+	n = max(0, min(n, len(o.drained)))
 	if n == 0 {
 		return claimed{}
 	}

@@ -161,7 +161,7 @@ func (t *turn) commit(ctx context.Context, ops []store.Op) (store.Revision, erro
 		return 0, unavailable(err) // no record, no change: nothing is stored that the log could not take
 	}
 	row, key := t.d.outbox.row(&t.event)
-	done := t.d.outbox.claim(store.MaxOps - len(ops) - 1)
+	done := t.d.outbox.claim(min(outboxRide, store.MaxOps-len(ops)-1))
 	all := append(append(ops, row), done.ops()...)
 	start := time.Now()
 	rev, err := t.d.engine.Apply(ctx, all)
