@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,6 +39,8 @@ func (g Gaps) Each(ctx context.Context, _ scan.Visit) (scan.Coverage, error) {
 	for _, o := range h.loose {
 		loose[o.id] = o
 	}
+	now := &present{was: r}
+	defer now.close()
 	seen := map[id]bool{}
 	var open []id // trees that may be loose, and commits
 	want := func(x id) {
@@ -46,7 +49,9 @@ func (g Gaps) Each(ctx context.Context, _ scan.Visit) (scan.Coverage, error) {
 		}
 		seen[x] = true
 		if h.numbers.find(x[:r.size]) < 0 {
-			cover.Skip(lostObject, r.hex(x))
+			if !now.holds(x) {
+				cover.Skip(lostObject, r.hex(x))
+			}
 			return
 		}
 		open = append(open, x)
@@ -79,6 +84,33 @@ func (g Gaps) Each(ctx context.Context, _ scan.Visit) (scan.Coverage, error) {
 		}
 	}
 	return cover, nil
+}
+
+// present is the repository as it is now: people commit and fetch while it is scanned, and what came is not lost.
+type present struct {
+	was    *Repo
+	is     *Repo
+	failed bool
+}
+
+func (p *present) holds(x id) bool {
+	if p.is == nil && !p.failed {
+		var err error
+		if p.is, err = Open(p.was.dir); err != nil {
+			p.failed = true
+		}
+	}
+	if p.is == nil {
+		return false
+	}
+	_, _, err := p.is.object(x)
+	return !errors.Is(err, errMissing)
+}
+
+func (p *present) close() {
+	if p.is != nil {
+		_ = p.is.Close() // only unmaps
+	}
 }
 
 // tips are what the refs name. A packed ref counts only where no newer one stands beside it: what it names may be gone.

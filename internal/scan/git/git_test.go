@@ -450,3 +450,31 @@ func TestGaps(t *testing.T) {
 		})
 	}
 }
+
+// TestGapsWhileSomebodyCommits finds nothing lost in what came after the scan had begun.
+func TestGapsWhileSomebodyCommits(t *testing.T) {
+	for _, pack := range []bool{false, true} {
+		r := newRepo(t)
+		r.write("a", "one\n")
+		r.commit("first")
+		g, err := git.Open(r.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		h := &git.History{Repo: g}
+		none := func(scan.Chunk) []scan.Region { return nil }
+		if _, err := h.Each(context.Background(), none); err != nil {
+			t.Fatal(err)
+		}
+		r.write("a", "two\n")
+		r.commit("second")
+		if pack {
+			r.git("gc", "-q")
+		}
+		cover, err := git.Gaps{Of: h}.Each(context.Background(), none)
+		if err != nil || len(cover.Skipped) > 0 {
+			t.Errorf("packed %v: skipped %+v, %v", pack, cover.Skipped, err)
+		}
+	}
+}
