@@ -45,6 +45,7 @@ func (l *Log) loadFiles() error {
 	if err != nil {
 		return err
 	}
+	l.once.known, l.once.stored = nil, l.tree.ids.end
 	l.tree.signed = signed
 	if err := errors.Join(l.compare(signed), l.compare(l.tree.known)); err != nil {
 		return err
@@ -107,7 +108,6 @@ func (l *Log) loadDerived(files []segment.File) error {
 	}
 	s.head0 = head.Size
 	s.reader = segment.NewReader(l.cfg.Dir, segment.Position{Seq: head.Size, Offset: head.Offset})
-	l.once.known = nil // until somebody asks
 	return nil
 }
 

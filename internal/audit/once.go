@@ -14,14 +14,15 @@ const onceWindow = 100_000
 
 // onceSet knows the keys of the last records that had an id.
 type onceSet struct {
-	mu    sync.Mutex
-	known map[onceKey]struct{} // nil: not read yet
-	order []onceKey            // ring: the oldest is at next once it is full
-	next  int
+	mu     sync.Mutex
+	stored int64                // bytes of the index that were there when the log was opened
+	known  map[onceKey]struct{} // nil: not read yet
+	order  []onceKey            // ring: the oldest is at next once it is full
+	next   int
 }
 
-// recall reads the keys of the records that are in the log, when it is asked for the first time: who only reads secrets never
-// asks. The caller holds once.mu, under which nothing was appended yet that the index does not have.
+// recall reads the keys of the records that the log held when it was opened, when they are asked for the first time: who only
+// reads secrets never asks. The caller holds once.mu.
 func (l *Log) recall() error {
 	if l.once.known != nil {
 		return nil
@@ -31,12 +32,7 @@ func (l *Log) recall() error {
 	if l.tree.tree == nil {
 		return l.down()
 	}
-	ids := &l.tree.ids
-	err := ids.flush()
-	if err == nil {
-		err = l.once.load(ids.f, ids.end)
-	}
-	if err != nil {
+	if err := l.once.load(l.tree.ids.f, l.once.stored); err != nil {
 		l.fail(err)
 		return l.Err()
 	}
