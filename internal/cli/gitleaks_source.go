@@ -67,7 +67,7 @@ func (p *peerOptions) part(repo *git.Repo, set *gitleaks.Set) []scan.Source {
 	case p.unstaged:
 		return []scan.Source{&git.Unstaged{Repo: repo}}
 	case whole:
-		return wholeHistory(&git.History{Repo: repo, Wanted: set.Wanted()})
+		return []scan.Source{&git.History{Repo: repo, Wanted: set.Wanted()}}
 	case slices.ContainsFunc(words, func(w string) bool { return w[0] == '-' || strings.Contains(w, "...") }):
 		return []scan.Source{&git.Log{Repo: repo, Options: words}} // git knows what these mean
 	}

@@ -143,7 +143,7 @@ func scanGitCommand(env Env, o *options, s *scanOptions) *cobra.Command {
 // histories are that of a repository and, unless it is to be alone, those of its submodules, which are open until they are
 // closed.
 func histories(repo *git.Repo, seen *git.Seen, alone bool) (sources []scan.Source, closeAll func(), err error) {
-	sources, closeAll = wholeHistory(&git.History{Repo: repo, Seen: seen}), func() {}
+	sources, closeAll = []scan.Source{&git.History{Repo: repo, Seen: seen}}, func() {}
 	if alone {
 		return sources, closeAll, nil
 	}
@@ -152,7 +152,7 @@ func histories(repo *git.Repo, seen *git.Seen, alone bool) (sources []scan.Sourc
 		return nil, nil, failf(exitIO, "cannot open a submodule: %w", err)
 	}
 	for _, sub := range subs {
-		sources = append(sources, wholeHistory(&git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})...)
+		sources = append(sources, &git.History{Repo: sub.Repo, Seen: seen, Prefix: sub.Path + "/"})
 	}
 	return sources, func() {
 		for _, sub := range subs {
@@ -160,9 +160,6 @@ func histories(repo *git.Repo, seen *git.Seen, alone bool) (sources []scan.Sourc
 		}
 	}, nil
 }
-
-// wholeHistory is a history that says what of it is lost.
-func wholeHistory(h *git.History) []scan.Source { return []scan.Source{h, git.Gaps{Of: h}} }
 
 // looksFor is the same for scans that find the same: what is clean for one need not be for another.
 func (s *scanOptions) looksFor(version string) string {

@@ -3,10 +3,13 @@ package git
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/keephold/keephold/internal/scan"
 )
 
 // InflateAll inflates every entry of the packs but trees once, on all processors, and returns the bytes: the floor of
@@ -66,3 +69,6 @@ func byLibrary() func(z []byte, size uint64, to []byte) ([]byte, error) {
 		return to[:n], err
 	}
 }
+
+// Lost is what the history counts as lost, after Each.
+func (h *History) Lost(ctx context.Context) scan.Coverage { return h.lost(ctx) }

@@ -11,25 +11,13 @@ import (
 	"github.com/keephold/keephold/internal/scan"
 )
 
-// Gaps is a source without content: it counts what refs reach and the repository has lost. It comes behind its History.
-// A partial clone lacks objects on purpose; its History counts them.
-//
-// Packs are whole when git writes them, so that what gets lost is a pack, with the commits in it, or loose objects: trees are
-// followed as far as they are loose.
-type Gaps struct{ Of *History }
-
-var _ scan.Source = Gaps{}
-
 const lostObject = "object is lost"
 
-// Each implements [scan.Source].
-func (g Gaps) Each(ctx context.Context, _ scan.Visit) (scan.Coverage, error) {
+// lost counts what refs reach and the repository does not hold. Packs are whole when git writes them, so that what gets lost is
+// a pack, with the commits in it, or loose objects: trees are followed as far as they are loose.
+func (h *History) lost(ctx context.Context) scan.Coverage {
 	var cover scan.Coverage
-	h := g.Of
 	r := h.Repo
-	if r.partial {
-		return cover, nil
-	}
 	h.number()
 	commits := make(map[id]*step, len(h.commits))
 	for i := range h.commits {
@@ -83,7 +71,7 @@ func (g Gaps) Each(ctx context.Context, _ scan.Visit) (scan.Coverage, error) {
 			})
 		}
 	}
-	return cover, nil
+	return cover
 }
 
 // present is the repository as it is now: people commit and fetch while it is scanned, and what came is not lost.
@@ -140,6 +128,3 @@ func (r *Repo) tips() (out []id) {
 	}
 	return out
 }
-
-// Locate implements [scan.Source].
-func (Gaps) Locate(context.Context, []string) (map[string][]scan.Place, error) { return nil, nil }

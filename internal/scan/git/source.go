@@ -78,6 +78,8 @@ func (h *History) Each(ctx context.Context, visit scan.Visit) (scan.Coverage, er
 		if n > 0 {
 			cover.SkipN("object not in this clone", example, n)
 		}
+	} else {
+		cover.Add(h.lost(ctx))
 	}
 	if r.shallow > 0 {
 		cover.SkipN(beforeShallow, "", int64(r.shallow))
