@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,20 +59,9 @@ exit 1`,
 // BenchmarkCompleteInShells is what a person waits for after Tab, in the shells themselves: ms for one completion with
 // keephold, floor-ms for the same one with its answer at hand. It completes one name of 1,000, and all of them.
 func BenchmarkCompleteInShells(b *testing.B) {
-	exe := filepath.Join(b.TempDir(), "keephold")
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", exe, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	var dotenv strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&dotenv, "SETTING_%04d=%d\n", i, i)
-	}
-	s := emptySeat(b, dotenv.String())
-	s.exe = exe
-	s.must("init", "--yes", "-q")
-	s.must("import", ".env", "-q")
+	s := seatOf(b, builtFor(b), 1000)
 	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "PATH=") })
-	s.env = append(s.env, "PATH="+filepath.Dir(exe)+":"+os.Getenv("PATH"))
+	s.env = append(s.env, "PATH="+filepath.Dir(s.exe)+":"+os.Getenv("PATH"))
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		for name, typed := range map[string]string{"one": "SETTING_077", "all": "S"} {
 			b.Run(shell+"/"+name, func(b *testing.B) {

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -19,20 +21,10 @@ const benchPairs = 50
 // each time: medians of 50 interleaved pairs. more-ms is the wall time on top, more-cpu-ms the time of the processor on
 // top, which a busy machine tells better.
 func BenchmarkRunTrue(b *testing.B) {
-	exe := filepath.Join(b.TempDir(), "keephold")
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", exe, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	exe := builtFor(b)
 	for _, keys := range []int{18, 1000} {
 		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
-			var dotenv strings.Builder
-			for i := range keys {
-				fmt.Fprintf(&dotenv, "SETTING_%04d=value-%04d-of-the-shop\n", i, i)
-			}
-			s := emptySeat(b, dotenv.String())
-			s.exe = exe
-			s.must("init", "--yes", "-q")
-			s.must("import", ".env", "-q")
+			s := seatOf(b, exe, keys)
 			for b.Loop() {
 				benchRun(b, s)
 			}
@@ -42,26 +34,72 @@ func BenchmarkRunTrue(b *testing.B) {
 
 // BenchmarkComplete is what a shell waits for when Tab is pressed after "keephold get S", with 1,000 names.
 func BenchmarkComplete(b *testing.B) {
-	exe := filepath.Join(b.TempDir(), "keephold")
+	s := seatOf(b, builtFor(b), 1000)
+	for b.Loop() {
+		benchAlone(b, s, "__complete", "get", "S")
+	}
+}
+
+// BenchmarkScanStaged is what a commit waits for: one line more is staged, in a repository of 300 files.
+func BenchmarkScanStaged(b *testing.B) {
+	s := emptySeat(b, "")
+	s.exe = builtFor(b)
+	git := func(args ...string) {
+		c := exec.Command("git", append([]string{"-c", "user.name=A", "-c", "user.email=a@example.org"}, args...)...)
+		c.Dir, c.Env = s.dir, s.env
+		if out, err := c.CombinedOutput(); err != nil {
+			b.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	write := func(i, lines int) {
+		name := filepath.Join(s.dir, fmt.Sprintf("d%d", i%20), fmt.Sprintf("f%d.txt", i))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(strings.Repeat("a line of a file\n", lines)), 0o644)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 300 {
+		write(i, 40)
+	}
+	git("init", "-q")
+	git("add", "-A")
+	git("commit", "-q", "-m", "first")
+	write(3, 41)
+	git("add", "-A")
+	for b.Loop() {
+		benchAlone(b, s, "scan", "staged")
+	}
+}
+
+// builtFor builds the program as it is released, nearly.
+func builtFor(b *testing.B) (exe string) {
+	exe = filepath.Join(b.TempDir(), "keephold")
 	if out, err := exec.Command("go", "build", "-trimpath", "-o", exe, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
+	return exe
+}
+
+// seatOf is a project with so many imported settings.
+func seatOf(b *testing.B, exe string, settings int) *seat {
 	var dotenv strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&dotenv, "SETTING_%04d=%d\n", i, i)
+	for i := range settings {
+		fmt.Fprintf(&dotenv, "SETTING_%04d=value-%04d-of-the-shop\n", i, i)
 	}
 	s := emptySeat(b, dotenv.String())
 	s.exe = exe
 	s.must("init", "--yes", "-q")
 	s.must("import", ".env", "-q")
-	for b.Loop() {
-		all := make([]cost, 0, benchPairs)
-		for range benchPairs {
-			all = append(all, costOf(b, s, func() *exec.Cmd { return s.command("__complete", "get", "S") }))
-		}
-		b.ReportMetric(float64(median(all, func(c cost) time.Duration { return c.wall }).Microseconds())/1000, "ms")
-		b.ReportMetric(float64(median(all, func(c cost) time.Duration { return c.cpu }).Microseconds())/1000, "cpu-ms")
+	return s
+}
+
+// benchAlone reports the medians of a command.
+func benchAlone(b *testing.B, s *seat, args ...string) {
+	all := make([]cost, 0, benchPairs)
+	for range benchPairs {
+		all = append(all, costOf(b, s, func() *exec.Cmd { return s.command(args...) }))
 	}
+	b.ReportMetric(float64(median(all, func(c cost) time.Duration { return c.wall }).Microseconds())/1000, "ms")
+	b.ReportMetric(float64(median(all, func(c cost) time.Duration { return c.cpu }).Microseconds())/1000, "cpu-ms")
 }
 
 // cost is what one process took.

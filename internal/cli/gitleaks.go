@@ -165,6 +165,7 @@ func (p *peerOptions) protect(env Env) *cobra.Command {
 
 // configuration follows gitleaks' order: --config, GITLEAKS_CONFIG, GITLEAKS_CONFIG_TOML, the target's .gitleaks.toml.
 func (p *peerOptions) configuration(env Env, at string) (*gitleaks.Set, error) {
+	putOffGC()
 	if p.config != "" {
 		return gitleaks.Load(p.config)
 	}

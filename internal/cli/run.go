@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -91,8 +90,7 @@ type handover struct {
 
 func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string) error {
 	began := time.Now()
-	// Most runs end here, replaced by the program, before what they read is worth collecting.
-	percent := debug.SetGCPercent(800)
+	putOffGC() // most runs end here, replaced by the program, before what they read is worth collecting
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -142,7 +140,6 @@ func (env Env) run(cmd *cobra.Command, o *options, r *runOptions, args []string)
 	if !r.outlives() && dir == nil && launch.CanExec {
 		return startFault(launch.Exec(args, h.environ))
 	}
-	debug.SetGCPercent(percent)
 	return env.supervise(cmd.Context(), o, r, &watched{p: p, e: e, dir: dir, last: h}, args)
 }
 

@@ -262,6 +262,7 @@ func (env Env) openRepo(path string) (*git.Repo, error) {
 
 // scan runs one scan and prints its report. at is where ignore files are looked for.
 func (env Env) scan(ctx context.Context, o *options, s *scanOptions, at string, sources ...scan.Source) error {
+	putOffGC()
 	write, err := s.writer(o)
 	if err != nil {
 		return err

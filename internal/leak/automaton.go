@@ -31,7 +31,7 @@ func fold(c byte) byte {
 }
 
 func newAutomaton(words []string) (*automaton, error) {
-	a := &automaton{}
+	a := &automaton{length: make([]int, len(words))}
 	if err := a.classes(words); err != nil {
 		return nil, err
 	}
@@ -40,87 +40,78 @@ func newAutomaton(words []string) (*automaton, error) {
 		total += len(w)
 		a.max = max(a.max, len(w))
 	}
-	a.next = make([]uint16, 1<<rowShift, min(total, maxStates)<<rowShift)
-	a.out = make([][]uint16, 1, total)
-	a.length = make([]int, len(words))
+	t := trie{nodes: make([]node, 1, min(total, maxStates+1))}
 	for id, w := range words {
-		if err := a.insert(uint16(id), w); err != nil {
+		if err := t.insert(uint16(id), w, &a.class); err != nil {
 			return nil, err
 		}
+		a.length[id] = len(w)
 	}
-	a.link()
+	a.fill(t.nodes)
 	return a, nil
 }
 
-func (a *automaton) insert(id uint16, w string) error {
+// trie is the tree of the keywords; its root is node 0.
+type trie struct{ nodes []node }
+
+type node struct {
+	class       uint8 // of the byte that leads here
+	first, next uint16
+	out         []uint16 // ids of the keywords that end here
+	fail        uint16   // state of the longest proper suffix
+}
+
+func (t *trie) insert(id uint16, w string, class *[256]uint8) error {
 	if w == "" {
 		return fmt.Errorf("empty keyword")
 	}
-	s := 0
+	at := uint16(0)
 	for i := range len(w) {
-		k := s<<rowShift | int(a.class[w[i]])
-		if a.next[k] == 0 {
-			if len(a.out) >= maxStates {
+		k := class[w[i]]
+		child := t.nodes[at].first
+		for child != 0 && t.nodes[child].class != k {
+			child = t.nodes[child].next
+		}
+		if child == 0 {
+			if len(t.nodes) > maxStates {
 				return fmt.Errorf("more than %d keyword states", maxStates)
 			}
-			a.next[k] = uint16(len(a.out))
-			a.next = a.next[:len(a.next)+1<<rowShift]
-			a.out = append(a.out, nil)
+			child = uint16(len(t.nodes))
+			t.nodes = append(t.nodes, node{class: k, next: t.nodes[at].first})
+			t.nodes[at].first = child
 		}
-		s = int(a.next[k])
+		at = child
 	}
-	a.out[s] = append(a.out[s], id)
-	a.length[id] = len(w)
+	t.nodes[at].out = append(t.nodes[at].out, id)
 	return nil
 }
 
-// link turns the tree of words into the automaton: breadth first, so that when a state is visited its fail state, which
-// is the state of its longest proper suffix, is complete.
-func (a *automaton) link() {
-	fail := make([]uint16, len(a.out))
-	queue := make([]uint16, 0, len(a.out))
-	for _, s := range a.next[:1<<rowShift] {
-		if s != 0 {
-			queue = append(queue, s)
+// fill numbers the nodes in the order of their depth and makes their rows. Those near the root, in which a walk spends its time,
+// then stand beside each other; and when a row is made, that of its fail state, of which it is a copy but for its own children,
+// is complete.
+func (a *automaton) fill(nodes []node) {
+	a.next = make([]uint16, len(nodes)<<rowShift)
+	a.out = make([][]uint16, 1, len(nodes))
+	order := make([]uint16, 1, len(nodes))
+	for s := 0; s < len(order); s++ {
+		n := &nodes[order[s]]
+		row := a.next[s<<rowShift:][:1<<rowShift]
+		if s > 0 {
+			copy(row, a.next[int(n.fail)<<rowShift:][:1<<rowShift])
 		}
-	}
-	for i := 0; i < len(queue); i++ {
-		s := queue[i]
-		f := fail[s]
-		if len(a.out[f]) > 0 {
-			a.out[s] = append(slices.Clip(a.out[s]), a.out[f]...)
-		}
-		row, back := a.next[int(s)<<rowShift:][:1<<rowShift], a.next[int(f)<<rowShift:][:1<<rowShift]
-		for c, t := range row {
-			if t == 0 {
-				row[c] = back[c]
-				continue
+		for c := n.first; c != 0; c = nodes[c].next {
+			child, state := &nodes[c], uint16(len(order))
+			child.fail = row[child.class] & maxStates
+			out := child.out
+			if more := a.out[child.fail]; len(more) > 0 {
+				out = append(slices.Clip(out), more...)
 			}
-			fail[t] = back[c]
-			queue = append(queue, t)
-		}
-	}
-	a.settle(queue)
-}
-
-// settle numbers the states anew, in the order of their depth: those near the root, in which a walk spends its time, then
-// stand beside each other. It also marks the ones in which a keyword ends.
-func (a *automaton) settle(order []uint16) {
-	number := make([]uint16, len(a.out))
-	for i, s := range order {
-		number[s] = uint16(i + 1)
-	}
-	next, out := make([]uint16, len(a.next)), make([][]uint16, len(a.out))
-	for s := range a.out {
-		to := next[int(number[s])<<rowShift:][:1<<rowShift]
-		for c, t := range a.next[s<<rowShift:][:1<<rowShift] {
-			if to[c] = number[t]; len(a.out[t]) > 0 {
-				to[c] |= accept
+			if row[child.class] = state; len(out) > 0 {
+				row[child.class] |= accept
 			}
+			order, a.out = append(order, c), append(a.out, out)
 		}
-		out[number[s]] = a.out[s]
 	}
-	a.next, a.out = next, out
 }
 
 // classes gives each byte that occurs in a keyword a class of its own, its other case the same one, and all others 0.
