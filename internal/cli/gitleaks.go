@@ -206,7 +206,7 @@ func (p *peerOptions) accepted(at string) (*triage.Set, error) {
 }
 
 // run scans a source, which is made when it is known which files a configuration wants for their paths.
-func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, source func(*gitleaks.Set) []scan.Source) error {
+func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, source func(*gitleaks.Set) scan.Source) error {
 	set, err := p.configuration(env, at)
 	if err != nil {
 		return failf(1, "unable to load gitleaks config: %w", err)
@@ -228,7 +228,7 @@ func (p *peerOptions) run(env Env, cmd *cobra.Command, at string, source func(*g
 	}
 	names := ruleNames(set)
 	result, err := scan.Run(cmd.Context(), scan.Options{
-		Sources: source(set), Finder: set.Finder, Named: set.Named, Keep: p.keep(set, at), Drop: accepted.Drop, AllowMarks: p.marks, Describe: func(id string) string { return names[id] },
+		Sources: []scan.Source{source(set)}, Finder: set.Finder, Named: set.Named, Keep: p.keep(set, at), Drop: accepted.Drop, AllowMarks: p.marks, Describe: func(id string) string { return names[id] },
 	})
 	if err != nil && cmd.Context().Err() == nil {
 		return failf(1, "%w", err)

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *peerOptions) stream(env Env, cmd *cobra.Command) error {
-	return p.run(env, cmd, ".", func(*gitleaks.Set) []scan.Source { return []scan.Source{&files.Stream{Reader: env.awake()}} })
+	return p.run(env, cmd, ".", func(*gitleaks.Set) scan.Source { return &files.Stream{Reader: env.awake()} })
 }
 
 func (p *peerOptions) files(env Env, cmd *cobra.Command, path string) error {
@@ -34,7 +34,7 @@ func (p *peerOptions) files(env Env, cmd *cobra.Command, path string) error {
 			return large
 		}
 	}
-	return p.run(env, cmd, path, func(*gitleaks.Set) []scan.Source { return []scan.Source{src} })
+	return p.run(env, cmd, path, func(*gitleaks.Set) scan.Source { return src })
 }
 
 func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
@@ -50,7 +50,7 @@ func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
 	if !p.staged && !p.unstaged && p.platform != "none" {
 		p.remote = report.ParseRemote(strings.TrimPrefix(strings.ToLower(p.platform), "unknown"), repo.RemoteURL())
 	}
-	err = p.run(env, cmd, path, func(set *gitleaks.Set) []scan.Source { return p.part(repo, set) })
+	err = p.run(env, cmd, path, func(set *gitleaks.Set) scan.Source { return p.part(repo, set) })
 	if errors.Is(err, git.ErrOption) {
 		return failf(1, "--log-opts: %w", err)
 	}
@@ -58,20 +58,20 @@ func (p *peerOptions) history(env Env, cmd *cobra.Command, path string) error {
 }
 
 // part is what of a repository is looked at.
-func (p *peerOptions) part(repo *git.Repo, set *gitleaks.Set) []scan.Source {
+func (p *peerOptions) part(repo *git.Repo, set *gitleaks.Set) scan.Source {
 	words := strings.Fields(p.logOpts)
 	whole := !slices.ContainsFunc(words, func(w string) bool { return w != "--all" && w != "--full-history" })
 	switch {
 	case p.staged:
-		return []scan.Source{&git.Staged{Repo: repo}}
+		return &git.Staged{Repo: repo}
 	case p.unstaged:
-		return []scan.Source{&git.Unstaged{Repo: repo}}
+		return &git.Unstaged{Repo: repo}
 	case whole:
-		return []scan.Source{&git.History{Repo: repo, Wanted: set.Wanted()}}
+		return &git.History{Repo: repo, Wanted: set.Wanted()}
 	case slices.ContainsFunc(words, func(w string) bool { return w[0] == '-' || strings.Contains(w, "...") }):
-		return []scan.Source{&git.Log{Repo: repo, Options: words}} // git knows what these mean
+		return &git.Log{Repo: repo, Options: words} // git knows what these mean
 	}
-	return []scan.Source{git.ParseRange(repo, words)}
+	return git.ParseRange(repo, words)
 }
 
 // keep applies a configuration, and leaves out itself and the baseline: both may quote what they speak of.

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	textencoding "golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // headSize is how much of a content tells what it is.
@@ -31,7 +33,8 @@ func Text(b []byte) ([]byte, bool) {
 	case binary:
 		return b, false
 	default:
-		return fromUTF16(b, e == bigEndian), true
+		text, err := e.decoder().Bytes(b)
+		return text, err == nil // it never fails: what is no UTF-16 is replaced
 	}
 }
 
@@ -82,20 +85,13 @@ func readable(head []byte) bool {
 	return true
 }
 
-// fromUTF16 converts; a byte order mark in front is left out.
-func fromUTF16(b []byte, big bool) []byte {
-	units := make([]uint16, len(b)/2)
-	for i := range units {
-		lo, hi := b[2*i], b[2*i+1]
-		if big {
-			lo, hi = hi, lo
-		}
-		units[i] = uint16(hi)<<8 | uint16(lo)
+// decoder converts from UTF-16; a byte order mark in front is left out.
+func (e encoding) decoder() *textencoding.Decoder {
+	order := unicode.LittleEndian
+	if e == bigEndian {
+		order = unicode.BigEndian
 	}
-	if len(units) > 0 && units[0] == 0xfeff {
-		units = units[1:]
-	}
-	return []byte(string(utf16.Decode(units)))
+	return unicode.UTF16(order, unicode.UseBOM).NewDecoder()
 }
 
 // TextReader is [Text] for a stream. Binary content comes as it is.
@@ -106,46 +102,6 @@ func TextReader(r io.Reader) io.Reader {
 	case plain, binary:
 		return b
 	default:
-		return &wideReader{r: b, big: e == bigEndian}
+		return e.decoder().Reader(b)
 	}
-}
-
-// wideReader converts UTF-16 as it comes.
-type wideReader struct {
-	r    io.Reader
-	big  bool
-	raw  []byte // read and not converted: half a character
-	text []byte // converted and not handed out
-	err  error
-}
-
-func (w *wideReader) Read(b []byte) (int, error) {
-	for len(w.text) == 0 {
-		if w.err != nil {
-			return 0, w.err
-		}
-		piece := make([]byte, 64<<10)
-		n := copy(piece, w.raw)
-		var k int
-		k, w.err = w.r.Read(piece[n:])
-		piece = piece[:n+k]
-		end := len(piece) &^ 1
-		if w.err == nil && end >= 2 && w.surrogate(piece[end-2:end]) {
-			end -= 2
-		}
-		w.text = fromUTF16(piece[:end], w.big)
-		w.raw = bytes.Clone(piece[end:])
-	}
-	n := copy(b, w.text)
-	w.text = w.text[n:]
-	return n, nil
-}
-
-// surrogate reports that a unit is the first half of a pair.
-func (w *wideReader) surrogate(unit []byte) bool {
-	hi := unit[1]
-	if w.big {
-		hi = unit[0]
-	}
-	return hi&0xfc == 0xd8
 }

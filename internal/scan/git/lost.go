@@ -1,64 +1,130 @@
 package git
 
 import (
-	"encoding/binary"
-	"fmt"
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/keephold/keephold/internal/scan"
 )
 
-// openPacks opens the packs of a directory of objects. One that cannot be opened, and one without an index, is there all
-// the same: what it holds is counted as not scanned, and the others are scanned.
-func (r *Repo) openPacks(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "pack", "*.idx"))
-	if err != nil {
-		return err
+const lostObject = "object is lost"
+
+// lost counts what refs reach and the repository does not hold. Packs are whole when git writes them, so that what gets lost is
+// a pack, with the commits in it, or loose objects: trees are followed as far as they are loose.
+func (h *History) lost(ctx context.Context) scan.Coverage {
+	var cover scan.Coverage
+	r := h.Repo
+	h.number()
+	commits := make(map[id]*step, len(h.commits))
+	for i := range h.commits {
+		commits[h.commits[i].id] = &h.commits[i]
 	}
-	for _, name := range names {
-		base := strings.TrimSuffix(name, ".idx")
-		p, err := openPack(base, r.size)
-		if err != nil {
-			p = lostPack(base, r.size, err)
+	loose := make(map[id]looseObject, len(h.loose))
+	for _, o := range h.loose {
+		loose[o.id] = o
+	}
+	now := &present{was: r}
+	defer now.close()
+	seen := map[id]bool{}
+	var open []id // trees that may be loose, and commits
+	want := func(x id) {
+		if seen[x] {
+			return
 		}
-		r.packs = append(r.packs, p)
-		if _, err := os.Stat(base + ".promisor"); err == nil {
-			r.partial = true
+		seen[x] = true
+		if h.numbers.find(x[:r.size]) < 0 {
+			if !now.holds(x) {
+				cover.Skip(lostObject, r.hex(x))
+			}
+			return
+		}
+		open = append(open, x)
+	}
+	for _, x := range r.tips() {
+		want(r.peel(x))
+	}
+	for len(open) > 0 && ctx.Err() == nil {
+		x := open[len(open)-1]
+		open = open[:len(open)-1]
+		if c := commits[x]; c != nil {
+			want(c.tree)
+			for _, p := range c.parents {
+				if r.shallow == 0 || commits[p] != nil {
+					want(p)
+				}
+			}
+			continue
+		}
+		o, ok := loose[x]
+		if !ok {
+			continue
+		}
+		if kind, data, err := o.read(); err == nil && kind == kindTree { // History counts what cannot be read
+			_ = r.eachEntry(data, func(mode uint32, _, y []byte) {
+				if mode != modeSubmodule {
+					want(makeID(y))
+				}
+			})
 		}
 	}
-	bare, err := filepath.Glob(filepath.Join(dir, "pack", "pack-*.pack"))
-	if err != nil {
-		return err
-	}
-	for _, name := range bare {
-		base := strings.TrimSuffix(name, ".pack")
-		if _, err := os.Stat(base + ".idx"); err != nil {
-			r.packs = append(r.packs, lostPack(base, r.size, err))
-		}
-	}
-	return nil
+	return cover
 }
 
-// leastEntry is the size of the smallest object of a pack: a byte of header and an empty deflated stream.
-const leastEntry = 9
+// present is the repository as it is now: people commit and fetch while it is scanned, and what came is not lost.
+type present struct {
+	was    *Repo
+	is     *Repo
+	failed bool
+}
 
-// lostPack stands for a pack that cannot be read: as many objects as its header counts, which nothing finds and all of
-// which are corrupt.
-func lostPack(base string, size int, why error) *pack {
-	n := 1 // at least, when not even the header can be read
-	if f, err := os.Open(base + ".pack"); err == nil {
-		var head [12]byte
-		info, err := f.Stat()
-		_, failed := f.ReadAt(head[:], 0)
-		if count := int64(binary.BigEndian.Uint32(head[8:])); err == nil && failed == nil && string(head[:4]) == "PACK" {
-			n = int(max(1, min(count, info.Size()/leastEntry)))
+func (p *present) holds(x id) bool {
+	if p.is == nil && !p.failed {
+		var err error
+		if p.is, err = Open(p.was.dir); err != nil {
+			p.failed = true
 		}
-		_ = f.Close()
 	}
-	p := &pack{name: fmt.Sprintf("%s: %v", base, why), size: size, n: n, idx: make([]byte, 8+256*4), ids: make([]byte, n*size), small: make([]byte, 4*n)}
-	for i := range n {
-		binary.LittleEndian.PutUint64(p.ids[i*size:], uint64(i+1)*0x9e3779b97f4a7c15) // apart from each other, for tables of ids
-		binary.BigEndian.PutUint32(p.small[4*i:], 1<<31)                              // beyond the end
+	if p.is == nil {
+		return false
 	}
-	return p
+	_, _, err := p.is.object(x)
+	return !errors.Is(err, errMissing)
+}
+
+func (p *present) close() {
+	if p.is != nil {
+		_ = p.is.Close() // only unmaps
+	}
+}
+
+// tips are what the refs name. A packed ref counts only where no newer one stands beside it: what it names may be gone.
+func (r *Repo) tips() (out []id) {
+	_ = filepath.WalkDir(filepath.Join(r.common, "refs"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil //nolint:nilerr // what cannot be read names nothing
+		}
+		if rel, err := filepath.Rel(r.common, path); err == nil {
+			if x, ok := r.ref(filepath.ToSlash(rel)); ok {
+				out = append(out, x)
+			}
+		}
+		return nil
+	})
+	b, err := os.ReadFile(filepath.Join(r.common, "packed-refs"))
+	if err != nil {
+		return out
+	}
+	for line := range strings.Lines(string(b)) {
+		sha, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if x, ok := r.parseID(sha); ok && name != "" {
+			if _, err := os.Lstat(filepath.Join(r.common, filepath.FromSlash(name))); err != nil {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
 }
